@@ -1,0 +1,1 @@
+"""Models, mathematics and pictures of the course Introduction to Deep Learning Theory."""
