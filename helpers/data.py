@@ -1,0 +1,101 @@
+"""Real data for every lecture: `load(name)`, offline where data/ ships the set, down-loaded once where it does not."""
+
+import difflib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from helpers import downloads
+from helpers.files import read_verified
+
+FOLDER = Path(__file__).resolve().parent.parent / "data"
+
+
+class Dataset(NamedTuple):
+    """Pictures x (N, C, H, W), float32 in [0, 1]; labels y (N,), int64 in [0, K); the K class names."""
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    classes: tuple[str, ...]
+
+
+class Shipped(NamedTuple):
+    """A file of data/: its SHA-256, the grey level that stands for white, and its class names."""
+
+    sha256: str
+    white: int
+    classes: tuple[str, ...]
+
+
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+SHIPPED = {
+    "digits": Shipped("e063b14b3583eef438e8ba9a83e11256eb4a98593c98ad52820e35fdea84c0c2", 16, DIGITS),
+    "fashion_mnist": Shipped("5fc7acf174cdbb9e64f403ae312757980951e88a29aa904a9db5b54e4303d4e8", 255, CLOTHES),
+    "mnist": Shipped("06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64", 255, DIGITS),
+}
+
+_loaded: dict[str, Dataset] = {}
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `load` takes: first the sets that need no network, then those that are down-loaded once."""
+    return (*SHIPPED, *downloads.SOURCES)
+
+
+def load(name: str) -> Dataset:
+    """The data set `name`, verified by SHA-256. The second call returns the same tensors and costs nothing.
+
+    | name | pictures (C, H, W) | train + test | from |
+    |---|---|---|---|
+    | digits | (1, 8, 8) | 1,437 + 360 | data/ |
+    | fashion_mnist | (1, 28, 28) | 10,000 + 2,000, balanced | data/ |
+    | mnist | (1, 28, 28) | 60,000 + 10,000 | data/ |
+    | fashion_mnist_full | (1, 28, 28) | 60,000 + 10,000 | down-load, 30 MB |
+    | cifar10 | (3, 32, 32) | 50,000 + 10,000 | down-load, 170 MB |
+    | omniglot | (1, 28, 28) | 19,280 + 13,180, other characters in the test | down-load, 15 MB |
+    | lfw | (3, 62, 47) | faces of the 62 people with 20 pictures or more, every fifth for the test | down-load, 230 MB |
+
+    The tensors are shared between callers: treat them as constants (a set that was changed in place is read again).
+    Raises ValueError for an unknown name, OSError for a missing, damaged or unreachable file; each says what to do.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(str(name), names(), n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"name must be one of {', '.join(names())}; got {name!r}.{hint}")
+    found = _loaded.get(name)
+    if found is None or any(tensor._version for tensor in found[:4]):
+        found = _loaded[name] = _shipped(name) if name in SHIPPED else _downloaded(name)
+    return found
+
+
+def _shipped(name: str) -> Dataset:
+    sha256, white, classes = SHIPPED[name]
+    path = FOLDER / f"{name}.npz"
+    content = read_verified(path, sha256, f"Restore it with `git checkout -- data/{path.name}`, or fetch the course again.")
+    return _dataset(content, white, classes)
+
+
+def _downloaded(name: str) -> Dataset:
+    content, classes = downloads.fetch(name, offline=tuple(SHIPPED))
+    return _dataset(content, 255, classes)
+
+
+def _dataset(content: bytes, white: int, classes: tuple[str, ...]) -> Dataset:
+    """The tensors in an npz file of uint8 pictures (N, H, W) or (N, C, H, W) and integer labels."""
+    arrays = np.load(io.BytesIO(content), allow_pickle=False)
+    with torch.inference_mode(False):  # so that the tensors serve for training wherever they were first asked for
+        x_train, x_test = (torch.from_numpy(arrays[key]).float() / white for key in ("x_train", "x_test"))
+        y_train, y_test = (torch.from_numpy(arrays[key]).long() for key in ("y_train", "y_test"))
+    if x_train.dim() == 3:
+        x_train, x_test = x_train.unsqueeze(1), x_test.unsqueeze(1)
+    return Dataset(x_train, y_train, x_test, y_test, classes)

@@ -1,0 +1,220 @@
+"""Larger sets through torchvision and scikit-learn: retrieved once, verified, kept as one npz file in a cache folder."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from helpers.files import read_verified, sha256, write_atomically
+from helpers.runtime import import_torchvision, progress
+
+Arrays = dict[str, np.ndarray]
+
+
+class File(NamedTuple):
+    """A file to retrieve: where from, where to (below the library's root), and its MD5 or SHA-256 in hexadecimal."""
+
+    url: str
+    path: str
+    digest: str
+
+
+class Source(NamedTuple):
+    """How a library serves a set: the files to retrieve, and the reader of them -> (arrays, class names)."""
+
+    files: Callable[[], list[File]]
+    read: Callable[[Path], tuple[Arrays, list[str]]]
+
+
+def cache_folder() -> Path:
+    """Where down-loaded sets are kept: the environment variable COURSE_CACHE, else a folder of the user's own."""
+    return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "deep-learning-theory").expanduser()
+
+
+def fetch(name: str, offline: tuple[str, ...] = ()) -> tuple[bytes, tuple[str, ...]]:
+    """The npz file of the set `name` (uint8 x (N, C, H, W), integer y) and its class names, retrieved if need be.
+
+    Two processes at once: one retrieves, the other waits for it. What was retrieved before an interruption is kept.
+    Raises OSError with the remedy if there is no network or the folder cannot be written, or if the file is damaged;
+    `offline` names the sets to offer instead.
+    """
+    from filelock import FileLock
+
+    folder = cache_folder()
+    path, card = folder / f"{name}.npz", folder / f"{name}.json"
+    if not card.exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / f"{name}.lock"):
+                if not card.exists():
+                    _make(SOURCES[name], folder / name, path, card)
+        except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
+            raise ConnectionError(
+                f"{name} could not be down-loaded ({error}). Check the network and load it again: what has arrived is "
+                f"kept in {folder / name}. Without a network there are {', '.join(offline)}."
+            ) from error
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise PermissionError(
+                f"{name} cannot be kept in {folder} ({error}). "
+                "Set the environment variable COURSE_CACHE to a folder that you may write to."
+            ) from error
+    facts = json.loads(card.read_text(encoding="utf-8"))
+    return read_verified(path, facts["sha256"], f"Delete {card} and load {name} again."), tuple(facts["classes"])
+
+
+def _make(source: Source, archives: Path, path: Path, card: Path) -> None:
+    """Retrieve the archives, let the library read a copy of them, and keep the result; the card is written last."""
+    files = source.files()
+    for file in files:
+        retrieve(file.url, archives / file.path, file.digest)
+    with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as root:
+        shutil.copytree(archives, root, dirs_exist_ok=True)
+        arrays, classes = source.read(Path(root))
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomically(path, lambda p: p.write_bytes(buffer.getbuffer()))
+    facts = {"sha256": sha256(buffer.getbuffer()), "classes": classes}
+    write_atomically(card, lambda p: p.write_text(json.dumps(facts), encoding="utf-8"))
+    shutil.rmtree(archives, ignore_errors=True)
+
+
+def retrieve(url: str, path: Path, digest: str) -> None:
+    """Retrieve `url` to `path` with a progress bar; a file that was cut short is continued from where it stopped.
+
+    Raises OSError (URLError without a network) if the connection breaks or the MD5 or SHA-256 is not `digest`.
+    """
+    if path.exists() and _digest(path, digest) == digest:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    _append(url, part)
+    found = _digest(part, digest)
+    if found != digest:
+        part.unlink()
+        raise OSError(f"{url} is not the file it should be: its checksum is {found}, not {digest}. Load it again.")
+    os.replace(part, path)
+
+
+def _append(url: str, part: Path) -> None:
+    """Add to the file `part` what it lacks of `url` (HTTP range request, RFC 9110 section 14)."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "Mozilla/5.0", **({"Range": f"bytes={have}-"} if have else {})}
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60)
+    except urllib.error.HTTPError as error:
+        if have and error.code == 416:  # range not satisfiable: nothing is lacking
+            return
+        raise
+    have = have if response.status == 206 else 0  # 200: the server sends the whole file
+    total = have + int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
+    options = dict(total=total, initial=have, unit="B", unit_scale=True)
+    with response, part.open("ab" if have else "wb") as file, progress(None, part.stem, **options) as bar:
+        while chunk := response.read(1 << 16):
+            file.write(chunk)
+            bar.update(len(chunk))
+    if total is not None and part.stat().st_size < total:
+        raise ConnectionError(f"the connection to {url} broke after {part.stat().st_size:,} of {total:,} bytes")
+
+
+def _digest(path: Path, like: str) -> str:
+    """MD5 or SHA-256 of a file, whichever `like` is."""
+    method = hashlib.md5(usedforsecurity=False) if len(like) == 32 else hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            method.update(chunk)
+    return method.hexdigest()
+
+
+def _datasets() -> Any:
+    return import_torchvision().datasets
+
+
+def _cifar10_files() -> list[File]:
+    cifar = _datasets().CIFAR10
+    return [File(cifar.url, cifar.filename, cifar.tgz_md5)]
+
+
+def _cifar10(root: Path) -> tuple[Arrays, list[str]]:
+    train, test = (_datasets().CIFAR10(root, train=part, download=True) for part in (True, False))
+    channels_first = [np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)) for part in (train, test)]
+    return _arrays(channels_first[0], train.targets, channels_first[1], test.targets), train.classes
+
+
+def _fashion_mnist_files() -> list[File]:
+    fashion = _datasets().FashionMNIST
+    return [File(fashion.mirrors[0] + name, f"FashionMNIST/raw/{name}", md5) for name, md5 in fashion.resources]
+
+
+def _fashion_mnist(root: Path) -> tuple[Arrays, list[str]]:
+    train, test = (_datasets().FashionMNIST(root, train=part, download=True) for part in (True, False))
+    pictures = [part.data.numpy()[:, None] for part in (train, test)]
+    return _arrays(pictures[0], train.targets.numpy(), pictures[1], test.targets.numpy()), train.classes
+
+
+def _omniglot_files() -> list[File]:
+    omniglot = _datasets().Omniglot
+    prefix, folder = omniglot.download_url_prefix, omniglot.folder
+    return [File(f"{prefix}/{part}.zip", f"{folder}/{part}.zip", md5) for part, md5 in omniglot.zips_md5.items()]
+
+
+def _omniglot(root: Path) -> tuple[Arrays, list[str]]:
+    """White strokes on black at 28x28, as Vinyals et al. 2016 use the set; a class is alphabet/character."""
+    pictures: list[Any] = []
+    labels: list[list[int]] = []
+    classes: list[str] = []
+    for background in (True, False):
+        folder = Path(_datasets().Omniglot(root, background=background, download=True).target_folder)
+        files = sorted(folder.glob("*/*/*.png"))
+        pictures.append(np.stack([_small_negative(file) for file in files])[:, None])
+        characters = [file.parent.relative_to(folder).as_posix() for file in files]
+        classes += sorted(set(characters))
+        labels.append([classes.index(character) for character in characters])
+    return _arrays(pictures[0], labels[0], pictures[1], labels[1]), classes
+
+
+def _small_negative(file: Path) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        return 255 - np.asarray(picture.convert("L").resize((28, 28), Image.Resampling.BOX))
+
+
+def _lfw_files() -> list[File]:
+    from sklearn.datasets import _lfw  # scikit-learn keeps its addresses and checksums in this private module
+
+    return [File(f.url, f"lfw_home/{f.filename}", f.checksum) for f in (*_lfw.TARGETS, _lfw.FUNNELED_ARCHIVE)]
+
+
+def _lfw(root: Path) -> tuple[Arrays, list[str]]:
+    from sklearn.datasets import fetch_lfw_people
+
+    faces = fetch_lfw_people(data_home=root, color=True, min_faces_per_person=20, download_if_missing=False)
+    pictures = np.rint(faces.images * 255).astype(np.uint8).transpose(0, 3, 1, 2)
+    order = np.argsort(faces.target, kind="stable")
+    rank = np.arange(len(order)) - np.searchsorted(faces.target[order], faces.target[order])
+    test, train = order[rank % 5 == 4], order[rank % 5 != 4]
+    arrays = _arrays(pictures[train], faces.target[train], pictures[test], faces.target[test])
+    return arrays, [str(name) for name in faces.target_names]
+
+
+def _arrays(x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Arrays:
+    labels = [np.asarray(y, dtype=np.int16) for y in (y_train, y_test)]
+    return {"x_train": x_train, "y_train": labels[0], "x_test": x_test, "y_test": labels[1]}
+
+
+SOURCES = {
+    "fashion_mnist_full": Source(_fashion_mnist_files, _fashion_mnist),
+    "cifar10": Source(_cifar10_files, _cifar10),
+    "omniglot": Source(_omniglot_files, _omniglot),
+    "lfw": Source(_lfw_files, _lfw),
+}

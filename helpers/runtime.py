@@ -1,0 +1,116 @@
+"""Where and at which scale a lecture runs: device, seeds, quick or full, watched or not."""
+
+import importlib
+import os
+import random
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def device() -> torch.device:
+    """The fastest device at hand: CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def seed(number: int = 0) -> None:
+    """Seed Python's, NumPy's and torch's global generators (all devices) and ask cuDNN for deterministic kernels.
+
+    Raises ValueError unless `number` is an integer in [0, 2^32), NumPy's range.
+    """
+    _check_seed(number)
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def generator(number: int = 0, device: torch.device | str | None = None) -> torch.Generator:
+    """A torch generator of its own, seeded with `number`, on `device` (default: `runtime.device()`).
+
+    Raises ValueError unless `number` is an integer in [0, 2^32).
+    """
+    _check_seed(number)
+    return torch.Generator(globals()["device"]() if device is None else device).manual_seed(number)
+
+
+def scale() -> Literal["quick", "full"]:
+    """The scale of the experiments, from the environment variable COURSE_SCALE: "quick" (the default) or "full".
+
+    Raises ValueError if COURSE_SCALE holds anything else.
+    """
+    value = os.environ.get("COURSE_SCALE", "quick")
+    if value == "quick":
+        return "quick"
+    if value == "full":
+        return "full"
+    raise ValueError(f"COURSE_SCALE must be 'quick' or 'full', got {value!r}")
+
+
+def by_scale(quick: T, full: T) -> T:
+    """`quick` or `full`, whichever `scale()` says."""
+    return quick if scale() == "quick" else full
+
+
+def building() -> bool:
+    """Whether a notebook is being made (environment variable COURSE_BUILD=1): nobody watches, nobody moves a slider."""
+    return os.environ.get("COURSE_BUILD", "") not in ("", "0")
+
+
+def watched() -> bool:
+    """Whether somebody sees the output as it comes: a terminal, or a notebook whose front end can ask a question.
+
+    False while a notebook is made or tested (nbclient and nbval refuse standard input), so no stored output holds
+    the remains of a progress bar.
+    """
+    if building() or "PYTEST_VERSION" in os.environ:
+        return False
+    ipython = sys.modules.get("IPython")
+    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
+    if kernel is None:
+        return sys.stderr.isatty()
+    return "google.colab" in sys.modules or getattr(kernel, "_allow_stdin", True)
+
+
+def progress(iterable: Iterable[T] | None, text: str, **options: Any) -> "tqdm[T]":
+    """`iterable` with the course's progress bar: labelled `text`, erased when done, silent unless `watched()`.
+
+    `options` go to tqdm (total, unit, ...).
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(iterable, desc=text, leave=False, disable=not watched(), **options)
+
+
+def import_torchvision() -> ModuleType:
+    """torchvision, imported when it is needed and not before: it takes as long as torch itself.
+
+    Raises ImportError if it is not installed.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError:
+        # torchvision and torch of different builds (CUDA and CPU): its compiled operators cannot be loaded. Its data
+        # sets, models and transforms do not use them, but its import asks that two be declared: declare them, try again.
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        return importlib.import_module("torchvision")
+
+
+def _check_seed(number: int) -> None:
+    if not (isinstance(number, (int, np.integer)) and 0 <= number < 2**32):
+        raise ValueError(f"number must be an integer in [0, 2^32), got {number!r}")
