@@ -97,7 +97,8 @@ def sbc_ranks(
 ) -> Tensor:
     r"""Simulation-based calibration of a *reversible* kernel, without a burn-in: theta ~ p(theta), y ~ p(y | theta) makes
     theta a draw from p(theta | y). Put it at a random place M of a stationary chain of `draws` + 1 states, M steps into
-    the past and the rest into the future; then its rank among them is uniform on {0, ..., draws}, exactly.
+    the past and the rest into the future; then its rank among them is uniform on {0, ..., draws}, exactly. Ties, which
+    rejections cause, are broken at random.
 
     -> ranks (chains, d) int. Sources: Talts et al. 2018, theorem 1; Gandy & Scott 2020, algorithm 2.
     """
@@ -106,14 +107,16 @@ def sbc_ranks(
     theta = prior(chains, generator)
     y = simulate(theta, generator)
     place = torch.randint(draws + 1, (chains, 1), generator=generator, device=theta.device)
-    rank = torch.zeros(theta.shape, dtype=torch.long, device=theta.device)
+    rank, ties = torch.zeros_like(theta), torch.zeros_like(theta)
     for length in (place, draws - place):
         state = theta
         for t in range(draws):
             for _ in range(thin):
                 state = kernel(state, y, generator)
             rank += (state < theta) & (t < length)
-    return rank
+            ties += (state == theta) & (t < length)
+    u = torch.rand(theta.shape, generator=generator, device=theta.device, dtype=theta.dtype)
+    return (rank + (u * (ties + 1)).floor()).long()
 
 
 def uniform_ranks(ranks: Tensor, draws: int) -> float:
