@@ -84,13 +84,16 @@ def moved(y: Chain, **cost: float) -> tuple[Chain, Info]:
 
 
 def noise(x: Tensor, generator: Generator | None) -> Tensor:
+    """xi ~ N(0, I) in the shape, on the device and in the dtype of x."""
     return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
 
 
-def positive(step_size: float) -> None:
-    if not (step_size > 0 and math.isfinite(step_size)):
+def positive(step_size: float | None) -> None:
+    """Raises ValueError unless the step size is a positive, finite number."""
+    if step_size is None or not (step_size > 0 and math.isfinite(step_size)):
         raise ValueError(f"step_size must be positive and finite, got {step_size}")
 
 
 def with_gradient(s: Chain, log_prob: LogProb) -> Chain:
+    """The chains s with their gradient, which is evaluated when nobody has asked for it before."""
     return s if s.grad.shape == s.x.shape else chain(s.x, log_prob)

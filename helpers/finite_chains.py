@@ -42,10 +42,15 @@ def second_eigenvalue(matrix: Tensor) -> float:
 
 
 def mixing_rate(matrix: Tensor, first: Tensor, steps: int = 60) -> float:
-    """The measured factor per step at which the total variation to pi falls, over the second half of `steps` steps."""
+    """The measured factor per step at which the total variation to pi falls, over the later half of the steps in which it
+    is above 1e-9 (below, rounding is measured). Raises ValueError when it is below after one step."""
     distance = total_variation(laws(matrix, first, steps), stationary_distribution(matrix))
-    half = steps // 2
-    return float((distance[-1] / distance[half]) ** (1 / (steps - half)))
+    last = int((distance > 1e-9).sum()) - 1
+    if last < 1:
+        raise ValueError(
+            "the chain starts in its stationary law, or reaches it in one step: there is no rate to measure"
+        )
+    return float((distance[last] / distance[last // 2]) ** (1 / (last - last // 2)))
 
 
 def simulate(matrix: Tensor, first: Tensor, steps: int, *, generator: Generator | None = None) -> Tensor:

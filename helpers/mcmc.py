@@ -23,16 +23,15 @@ DIVERGENT = -1000.0
 
 
 def transition_matrix(matrix: Tensor) -> Tensor:
-    r"""The k x k matrix in float64, once it is known to be stochastic: P_ij >= 0, sum_j P_ij = 1. Raises ValueError."""
+    r"""P in float64, each row divided by its sum. Raises ValueError unless P is square, P_ij >= 0, sum_j P_ij = 1."""
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"a transition matrix is square, got shape {tuple(matrix.shape)}")
     p = matrix.double()
-    rows = p.sum(1)
-    if not ((p >= 0).all() and torch.allclose(rows, torch.ones_like(rows), atol=1e-6)):
-        raise ValueError(
-            f"entries must be >= 0 and rows must sum to 1, got minimum {p.min():.3g}, sums {rows.tolist()}"
-        )
-    return p
+    rows = p.sum(1, keepdim=True)
+    if not ((p >= 0).all() and torch.allclose(rows, torch.ones_like(rows), atol=1e-5)):
+        sums = [round(v, 4) for v in rows[:, 0].tolist()]
+        raise ValueError(f"entries must be >= 0 and rows must sum to 1, got minimum {p.min():.3g}, sums {sums}")
+    return p / rows
 
 
 def stationary_distribution(matrix: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from helpers.chain_state import Chain, Info, LogProb, start
 class Step(Protocol):
     """One transition of every chain; `functools.partial` fixes options such as the number of leapfrog steps."""
 
-    def __call__(
+    def __call__(  # noqa: D102
         self, log_prob: LogProb, s: Chain, /, *, step_size: float, generator: Generator | None
     ) -> tuple[Chain, Info]: ...
 
@@ -50,13 +50,9 @@ def sample(
     """
     if draws < 1 or thin < 1 or warmup < 0:
         raise ValueError(f"need draws >= 1, thin >= 1 and warmup >= 0, got {draws=}, {thin=}, {warmup=}")
-    s = start(x, log_prob) if callable(log_prob) else Chain(x, x.new_zeros(len(x)), x[:, :0])
-    kept = x.new_empty(draws, *x.shape)
-    acceptance, divergent, cost = (
-        x.new_zeros(len(x)),
-        torch.zeros(len(x), dtype=torch.long, device=x.device),
-        [0.0, 0.0],
-    )
+    s, kept = start(x, log_prob), x.new_empty(draws, *x.shape)
+    acceptance, divergent = x.new_zeros(len(x)), torch.zeros(len(x), dtype=torch.long, device=x.device)
+    densities = gradients = 0.0
     steps: range = range(warmup + draws * thin)
     began = time.perf_counter()
     for t in runtime.progress(steps, "sampling") if progress else steps:
@@ -66,10 +62,11 @@ def sample(
         divergent += info.divergent
         if t >= warmup:
             acceptance += info.log_accept.exp()
-            cost = [cost[0] + info.densities, cost[1] + info.gradients]
+            densities, gradients = densities + info.densities, gradients + info.gradients
             kept[(t - warmup) // thin] = s.x
+    seconds = time.perf_counter() - began
     _warn(divergent, len(steps))
-    return Draws(kept.transpose(0, 1), acceptance / (draws * thin), divergent, *cost, time.perf_counter() - began)
+    return Draws(kept.transpose(0, 1), acceptance / (draws * thin), divergent, densities, gradients, seconds)
 
 
 def _warn(divergent: Tensor, steps: int) -> None:

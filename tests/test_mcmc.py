@@ -54,7 +54,9 @@ def log_gamma_target(jacobian=True):
     def draw(n, generator):
         return gamma_target().draw(n, generator).log()
 
-    mean, variance = torch.tensor([[0.9227843350984671], [0.3949340668482264]], dtype=torch.float64)  # digamma, trigamma
+    mean, variance = torch.tensor(
+        [[0.9227843350984671], [0.3949340668482264]], dtype=torch.float64
+    )  # digamma, trigamma
     return targets.Target("log gamma", log_prob, mean, variance, draw)
 
 
@@ -370,7 +372,9 @@ def bias(gradient):
     posterior = targets.gaussian_mean_posterior(x)
     theta = torch.tensor([[0.4]], dtype=torch.float64)
     batches = [x[list(rows)][None] for rows in itertools.product(range(4), repeat=2)]
-    mean = torch.stack([gradient(posterior.log_prior, posterior.log_likelihood, theta, (b,), 4) for b in batches]).mean(0)
+    mean = torch.stack([gradient(posterior.log_prior, posterior.log_likelihood, theta, (b,), 4) for b in batches]).mean(
+        0
+    )
     return float((mean - chain(theta, posterior).grad).abs())
 
 
@@ -442,7 +446,9 @@ def test_gibbs_is_metropolis_hastings_that_never_refuses():
 @pytest.mark.parametrize("rho", [-0.9, 0.0, 0.5, 0.95])
 def test_gibbs_eigenvalues(rho):
     precision = targets.correlated_gaussian(2, rho).precision
-    sweep, random = (torch.linalg.eigvals(chain_theory.gibbs_matrix(precision, s)).abs().max() for s in ("systematic", "random"))
+    sweep, random = (
+        torch.linalg.eigvals(chain_theory.gibbs_matrix(precision, s)).abs().max() for s in ("systematic", "random")
+    )
     assert math.isclose(sweep, rho**2, abs_tol=1e-12) and math.isclose(random, (1 + abs(rho)) / 2, rel_tol=1e-12)
 
 
@@ -481,7 +487,9 @@ KERNELS = {
 def test_joint_test(name):
     step, step_size, exact = KERNELS[name]
     kernel = exactness.kernel_of(step, log_joint, step_size=step_size)
-    scores = exactness.joint_scores(prior, simulate, kernel, statistics, chains=CHAINS // 2, rounds=15, generator=rng(12))
+    scores = exactness.joint_scores(
+        prior, simulate, kernel, statistics, chains=CHAINS // 2, rounds=15, generator=rng(12)
+    )
     assert (scores.abs().max() < Z) == exact
 
 
