@@ -31,14 +31,15 @@ def sgld_variance(eta: float, precision: float, noise: float) -> float:
 
 
 def minibatch_noise(x: Tensor, noise: float, batch_size: int) -> float:
-    r"""V for theta -> sum_i log N(x_i; theta, noise^2) with n of N drawn with replacement: N^2/n Var_i(x_i) / noise^4."""
+    r"""V = N^2/n Var_i(x_i) / noise^4 for sum_i log N(x_i; theta, noise^2), n of N drawn with replacement."""
     return float(len(x) ** 2 / batch_size * x.var(correction=0) / noise**4)
 
 
 def gibbs_matrix(precision: Tensor, scan: str = "systematic") -> Tensor:
-    r"""The matrix B of x' = B x + noise for Gibbs on N(0, P^-1): the expected next state, whose eigenvalues set the pace.
+    r"""The matrix B of E[x' | x] = B x for Gibbs on N(0, P^-1): its eigenvalues set the pace.
 
-    One update of coordinate i is B_i = I - e_i P_i. / P_ii; a systematic sweep is B_d ... B_1, a random scan their mean.
+    One update of coordinate i is B_i = I - e_i P_i. / P_ii; a systematic sweep is B_d ... B_1, a random scan their
+    mean.
     Top eigenvalues for the bivariate normal: rho^2 per sweep, (1 + |rho|)/2 per random update.
     """
     d = len(precision)
@@ -81,7 +82,7 @@ def random_walk_optimum(d: int) -> tuple[float, float]:
 def limiting_acceptance(sampler: str) -> float:
     r"""Optimal acceptance as d grows: maximise l^a 2 Phi(-l^b / 2) over l, where the step shrinks like d^(-1/(2b)).
 
-    random_walk (a, b) = (2, 1): .234;  mala (2, 3): .574;  hmc (1, 2): .651 (its cost is 1/step for a fixed path length).
+    random_walk (a, b) = (2, 1): .234;  mala (2, 3): .574;  hmc (1, 2): .651 (a path of fixed length costs 1/step).
     Sources: Roberts, Gelman & Gilks 1997; Roberts & Rosenthal 1998; Beskos et al. 2013.
     """
     exponents = {"random_walk": (2, 1), "mala": (2, 3), "hmc": (1, 2)}

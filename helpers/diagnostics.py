@@ -1,4 +1,4 @@
-r"""Diagnostics that survive heavy tails: rank-normalised split R-hat, bulk and tail effective sample size, Monte Carlo error.
+r"""Diagnostics that survive heavy tails: rank-normalised split R-hat, bulk and tail effective sample size, MCSE.
 
 Draws have shape (chains, n) or (chains, n, d); results () or (d,), in float64. The definitions, to the last digit, are
 those of ArviZ. Source: Vehtari, Gelman, Simpson, Carpenter & Buerkner 2021.
@@ -47,7 +47,7 @@ def bulk_ess(draws: Tensor) -> Tensor:
 
 
 def quantile_ess(draws: Tensor, probability: float) -> Tensor:
-    """Effective sample size of the indicator 1[x <= its empirical quantile]. Raises ValueError unless 0 < probability < 1."""
+    """Effective sample size of the indicator 1[x <= its quantile]. Raises ValueError unless 0 < probability < 1."""
     if not 0 < probability < 1:
         raise ValueError(f"probability must lie strictly between 0 and 1, got {probability}")
     flat = draws.double().flatten(0, 1)

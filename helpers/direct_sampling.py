@@ -37,7 +37,7 @@ def rejection_sample(
 def importance_sample(
     log_prob: LogProb, propose: Draw, log_q: LogProb, n: int, *, generator: Generator | None = None
 ) -> Weighted:
-    r"""w_i proportional to pi(y_i) / q(y_i), y_i ~ q, sum w_i = 1: E[f] is estimated by sum w_i f(y_i) (self-normalised).
+    r"""w_i proportional to pi(y_i) / q(y_i), y_i ~ q, sum w_i = 1: sum w_i f(y_i) estimates E[f] (self-normalised).
 
     Source: Kong 1992 for the effective number.
     """

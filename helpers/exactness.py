@@ -1,4 +1,4 @@
-r"""Tests that catch a sampler with a mistake in it: each returns a p-value or a z-score whose law is known when it is exact.
+r"""Tests that catch a sampler with a mistake in it: p-values and z-scores whose law is known when it is exact.
 
 All of them work on a batch of independent chains at one moment, so no autocorrelation has to be estimated.
 """
@@ -19,7 +19,7 @@ Kernel = Callable[[Tensor, Tensor, Generator | None], Tensor]
 
 def detailed_balance(before: Tensor, after: Tensor, cells: int) -> float:
     r"""p-value of pi_i P_ij = pi_j P_ji: with N_ij moves from cell i to cell j, given N_ij + N_ji = n the count N_ij is
-    Binomial(n, 1/2), so sum_{i<j} (N_ij - N_ji)^2 / (N_ij + N_ji) is chi-square, one degree for every pair with n >= 10.
+    Binomial(n, 1/2), so sum_{i<j} (N_ij - N_ji)^2 / (N_ij + N_ji) is chi-square, one degree for each pair with n >= 10.
 
     before, after (chains,) int: the cell of each chain before and after a step, started in the target. Cells may be any
     function of the state. Raises ValueError for a cell outside [0, cells) or when no pair has been visited 10 times.
@@ -44,7 +44,7 @@ def quantile_cells(x: Tensor, edges: Tensor) -> Tensor:
 
 
 def moment_scores(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    r"""z-scores (2, d) of the mean and of the second central moment of independent draws x (n, d) with known moments."""
+    r"""z-scores (2, d) of the mean and the second central moment of independent draws x (n, d) with known moments."""
     n, centred = len(x), x - mean
     square = centred.square()
     return torch.stack(
@@ -68,8 +68,8 @@ def joint_scores(
     rounds: int = 10,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""Geweke's joint test. From theta ~ p(theta), y ~ p(y | theta), alternate theta ~ kernel(theta, y), y ~ p(y | theta):
-    if the kernel leaves p(theta | y) alone, (theta, y) has the same law after any number of rounds.
+    r"""Geweke's joint test. From theta ~ p(theta), y ~ p(y | theta), alternate theta ~ kernel(theta, y) and
+    y ~ p(y | theta): if the kernel leaves p(theta | y) alone, (theta, y) has the same law after any number of rounds.
 
     Many chains make the test exact: their states after `rounds` are independent, and are compared with a fresh sample.
     prior(n) -> (n, d); simulate(theta) -> y (n, ...); kernel(theta, y) -> theta; statistics(theta, y) -> (n, k).
@@ -95,10 +95,10 @@ def sbc_ranks(
     thin: int = 5,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""Simulation-based calibration of a *reversible* kernel, without a burn-in: theta ~ p(theta), y ~ p(y | theta) makes
-    theta a draw from p(theta | y). Put it at a random place M of a stationary chain of `draws` + 1 states, M steps into
-    the past and the rest into the future; then its rank among them is uniform on {0, ..., draws}, exactly. Ties, which
-    rejections cause, are broken at random.
+    r"""Simulation-based calibration of a *reversible* kernel, without a burn-in: theta ~ p(theta), y ~ p(y | theta)
+    makes theta a draw from p(theta | y). Put it at a random place M of a stationary chain of `draws` + 1 states, M
+    steps into the past and the rest into the future; then its rank among them is uniform on {0, ..., draws}, exactly.
+    Ties, which rejections cause, are broken at random.
 
     -> ranks (chains, d) int. Sources: Talts et al. 2018, theorem 1; Gandy & Scott 2020, algorithm 2.
     """
@@ -126,7 +126,7 @@ def uniform_ranks(ranks: Tensor, draws: int) -> float:
 
 
 def kernel_of(step: Step, log_joint: Callable[[Tensor, Tensor], Tensor], *, step_size: float, steps: int = 1) -> Kernel:
-    """A kernel for `joint_scores` and `sbc_ranks`: `steps` steps of a sampler on theta -> log_joint(theta, y) (chains,)."""
+    """A kernel for `joint_scores` and `sbc_ranks`: `steps` steps of a sampler on theta -> log_joint(theta, y)."""
 
     def kernel(theta: Tensor, y: Tensor, generator: Generator | None) -> Tensor:
         def log_prob(x: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def kernel_of(step: Step, log_joint: Callable[[Tensor, Tensor], Tensor], *, step
 
 
 def leapfrog_determinant(integrate: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], x: Tensor, p: Tensor) -> float:
-    """Determinant of the Jacobian of (x, p) -> integrate(x, p) at one point, x and p (d,): 1 when volume is preserved."""
+    """Determinant of the Jacobian of (x, p) -> integrate(x, p), x and p (d,): 1 when volume is preserved."""
     d = len(x)
 
     def flow(z: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ def leapfrog_determinant(integrate: Callable[[Tensor, Tensor], tuple[Tensor, Ten
 
 
 def gradient_error(log_prob: LogProb, x: Tensor, step: float = 1e-6) -> float:
-    r"""Largest |g_i - (log pi(x + h e_i) - log pi(x - h e_i)) / 2h| / (1 + |g_i|) over chains and coordinates, x float64."""
+    r"""Largest |g_i - (log pi(x + h e_i) - log pi(x - h e_i)) / 2h| / (1 + |g_i|); x (chains, d) in float64."""
     g = chain(x, log_prob).grad
     differences = [
         (log_prob(x + step * e) - log_prob(x - step * e)) / (2 * step) for e in torch.eye(x.shape[1], dtype=x.dtype)

@@ -1,4 +1,4 @@
-r"""Chains on finitely many states, where everything can be computed: mixing, Metropolis and Gibbs as matrices, and Ising."""
+r"""Chains on finitely many states, where everything can be computed: mixing, Metropolis and Gibbs matrices, Ising."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 
 
 def second_eigenvalue(matrix: Tensor) -> float:
-    r"""|lambda_2|, the second largest modulus: the distance to pi falls like |lambda_2|^t; the spectral gap is 1 - |lambda_2|.
+    r"""|lambda_2|, the second largest modulus: the distance to pi falls like |lambda_2|^t; 1 - |lambda_2| is the gap.
 
     It is 1 for a periodic and for a reducible chain.
     """
@@ -42,8 +42,8 @@ def second_eigenvalue(matrix: Tensor) -> float:
 
 
 def mixing_rate(matrix: Tensor, first: Tensor, steps: int = 60) -> float:
-    """The measured factor per step at which the total variation to pi falls, over the later half of the steps in which it
-    is above 1e-9 (below, rounding is measured). Raises ValueError when it is below after one step."""
+    """The measured factor per step at which the total variation to pi falls, over the later half of the steps in which
+    it is above 1e-9 (below, rounding is measured). Raises ValueError when it is below after one step."""
     distance = total_variation(laws(matrix, first, steps), stationary_distribution(matrix))
     last = int((distance > 1e-9).sum()) - 1
     if last < 1:
@@ -84,8 +84,9 @@ def metropolis_matrix(law: Tensor, proposal: Tensor) -> Tensor:
 
 
 def gibbs_matrices(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Gibbs on a joint table pi(a, b) (m, n): the matrices that draw a given b, and b given a, on the m n states (row by
-    row), and their mean, the random scan. Their product is the systematic scan: stationary, seldom reversible."""
+    r"""Gibbs on a joint table pi(a, b) (m, n): the matrices that draw a given b, and b given a, on the m n states
+    (row by row), and their mean, the random scan. Their product is the systematic scan: stationary, seldom reversible.
+    """
     m, n = table.shape
     pi = table.double() / table.sum()
     draw_a = torch.einsum("cb,bd->bcd", pi / pi.sum(0), torch.eye(n, dtype=torch.float64))  # from (., b) to (c, b)
@@ -113,7 +114,7 @@ def ising_energy(spins: Tensor) -> Tensor:
 
 
 def ising_exact(beta: float, n: int = 4) -> IsingMoments:
-    """Sum over all 2^(n n) states of the n x n torus. Raises ValueError for n outside 2, 3, 4 (2^25 states take too long)."""
+    """Sum over all 2^(n n) states of the n x n torus, n = 2, 3 or 4. Raises ValueError otherwise (2^25 states)."""
     if n not in (2, 3, 4):
         raise ValueError(f"enumeration is for n = 2, 3 or 4, got {n}")
     states = torch.tensor(list(itertools.product((-1, 1), repeat=n * n)), dtype=torch.int8).reshape(-1, n, n)
@@ -125,9 +126,10 @@ def ising_exact(beta: float, n: int = 4) -> IsingMoments:
 
 
 def ising_sweep(spins: Tensor, beta: float, *, generator: Generator | None = None) -> Tensor:
-    r"""One Gibbs sweep, the black squares and then the white: P(s_i = +1 | rest) = sigma(2 beta sum over neighbours s_j).
+    r"""One Gibbs sweep, black squares and then white: P(s_i = +1 | rest) = sigma(2 beta sum over neighbours s_j).
 
-    spins (chains, n, n) of +-1, n even (on an odd torus neighbours share a colour) -> the same shape. Source: Geman & Geman 1984.
+    spins (chains, n, n) of +-1, n even (on an odd torus neighbours share a colour) -> the same shape.
+    Source: Geman & Geman 1984.
     """
     n = spins.shape[-1]
     if n % 2 or spins.shape[-2] != n:

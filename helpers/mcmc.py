@@ -1,4 +1,4 @@
-r"""Markov chain Monte Carlo: finite chains, samplers as pure steps on a batch of chains, and what their draws are worth.
+r"""Lecture 5, `mcmc`: finite chains, samplers as pure steps on a batch of chains, and what their draws are worth.
 
 A step is `step(log_prob, state, *, step_size, generator) -> (state, info)`: it moves every chain of the batch once, and
 nothing else. `helpers.sampling.sample` runs any of them; `helpers.targets` holds densities with known answers;
@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.chain_state import Chain, Info, LogProb, chain, moved, noise, positive, with_gradient
-from helpers.targets import Posterior
+from helpers.posteriors import Posterior
 
 DIVERGENT = -1000.0
 """A Hamiltonian trajectory whose log acceptance ratio is below this has left the level set: it is called divergent."""
@@ -107,12 +107,12 @@ def settle(
 class Proposal(Protocol):
     """(x, step_size, generator) -> a proposal y (chains, d) and log q(x|y) - log q(y|x) (chains,)."""
 
-    def __call__(self, x: Tensor, step_size: float, generator: Generator | None) -> tuple[Tensor, Tensor]: ...
+    def __call__(self, x: Tensor, step_size: float, generator: Generator | None) -> tuple[Tensor, Tensor]: ...  # noqa: D102
 
 
 def gaussian_proposal(x: Tensor, step_size: float, generator: Generator | None) -> tuple[Tensor, Tensor]:
     r"""y = x + step xi, xi ~ N(0, I): symmetric, q(y|x) = q(x|y)."""
-    return x + step_size * noise(x, generator), x.new_zeros(len(x))
+    return torch.add(x, noise(x, generator), alpha=step_size), x.new_zeros(len(x))
 
 
 def log_normal_proposal(x: Tensor, step_size: float, generator: Generator | None) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ def random_walk_step(
 class Conditionals(Protocol):
     """A target with full conditionals: conditional(i, x, generator) draws x_i (chains,) given the other coordinates."""
 
-    def conditional(self, i: int, x: Tensor, generator: Generator | None) -> Tensor: ...
+    def conditional(self, i: int, x: Tensor, generator: Generator | None) -> Tensor: ...  # noqa: D102
 
 
 def gibbs_bivariate_normal(x: Tensor, rho: float, *, generator: Generator | None = None) -> Tensor:
@@ -214,15 +214,13 @@ def ula_step(
 def mala_log_acceptance(x: Chain, y: Chain, step_size: float) -> Tensor:
     r"""log r = log pi(y) + log q(x|y) - log pi(x) - log q(y|x),  log q(b|a) = -|b - a - eta g(a)|^2 / (4 eta).
 
+    The squares of y - x cancel: log q(x|y) - log q(y|x) = -1/2 (g(x) + g(y))^T (y - x - eta/2 (g(x) - g(y))).
     x, y chains with gradients -> (chains,), the logarithm of the ratio r; the move is accepted with min(1, r).
     Raises ValueError unless step_size = eta > 0. Source: Besag 1994.
     """
     positive(step_size)
-
-    def log_q(b: Chain, a: Chain) -> Tensor:
-        return -(b.x - a.x - step_size * a.grad).square().sum(-1) / (4 * step_size)
-
-    return y.log_prob + log_q(x, y) - x.log_prob - log_q(y, x)
+    straight = y.x - x.x - step_size / 2 * (x.grad - y.grad)
+    return y.log_prob - x.log_prob - ((x.grad + y.grad) * straight).sum(-1) / 2
 
 
 def mala_step(
@@ -239,9 +237,9 @@ def mala_step(
 
 
 def leapfrog(gradient: LogProb, x: Tensor, p: Tensor, step_size: float, steps: int) -> tuple[Tensor, Tensor]:
-    r"""`steps` times:  p += eps/2 g(x);  x += eps p;  p += eps/2 g(x),  g = grad log pi (two half kicks in a row are one).
+    r"""`steps` times:  p += h/2 g(x);  x += h p;  p += h/2 g(x),  g = grad log pi (two half kicks in a row are one).
 
-    x, p (chains, d) -> (x, p). Reversible (negate p and run again) and volume-preserving, exactly.
+    x, p (chains, d), h = step_size -> (x, p). Reversible (negate p and run again) and volume-preserving, exactly.
     Raises ValueError unless step_size > 0 and steps >= 1. Source: Neal 2011, section 5.2.3.3.
     """
     positive(step_size)
@@ -258,7 +256,7 @@ def hmc_step(
     log_prob: LogProb, s: Chain, *, step_size: float, generator: Generator | None = None, steps: int = 10
 ) -> tuple[Chain, Info]:
     r"""p ~ N(0, I);  (y, q) = `steps` leapfrog steps from (x, p);  A = min(1, exp(H(x, p) - H(y, q))),
-    H(x, p) = -log pi(x) + |p|^2 / 2. Flipping q would make the move its own inverse; H does not see it, p is thrown away.
+    H(x, p) = -log pi(x) + |p|^2 / 2. Flipping q makes the move its own inverse; H does not see it, q is thrown away.
 
     s.x (chains, d) -> the next state, after `steps` gradients. Source: Duane et al. 1987; Neal 2011, section 5.3.2.
     """
@@ -283,7 +281,7 @@ def hmc_step(
 def sgld_gradient(
     log_prior: LogProb, log_likelihood: Callable[..., Tensor], theta: Tensor, batch: Sequence[Tensor], data_size: int
 ) -> Tensor:
-    r"""g = grad_theta [log p(theta) + (N/n) sum_{i in batch} log p(x_i | theta)], an unbiased gradient of the log posterior.
+    r"""g = grad_theta [log p(theta) + (N/n) sum_{i in batch} log p(x_i | theta)]: unbiased for the log posterior.
 
     theta (chains, d), batch: tensors (1 or chains, n, ...), data_size = N -> (chains, d).
     Raises ValueError when log_likelihood does not return (chains, n). Source: Welling & Teh 2011, equation 4.
@@ -301,7 +299,7 @@ def sgld_gradient(
 def sgld_step(
     posterior: Posterior, s: Chain, *, step_size: float, generator: Generator | None = None
 ) -> tuple[Chain, Info]:
-    r"""theta' = theta + eta g + sqrt(2 eta) xi, g of `sgld_gradient` on a fresh mini-batch (eta is epsilon/2 of the paper).
+    r"""theta' = theta + eta g + sqrt(2 eta) xi, g of `sgld_gradient` on a fresh batch (eta is epsilon/2 of the paper).
 
     s.x (chains, d) -> the next state, its log_prob NaN (it would cost the full data). Source: Welling & Teh 2011.
     """
@@ -317,7 +315,7 @@ def sgld_step(
 
 
 def split_chains(draws: Tensor) -> Tensor:
-    """Each chain cut into its two halves (the middle draw of an odd number left out): (chains, n, ...) -> (2 chains, n // 2, ...).
+    """Each chain cut in two halves, the middle draw of an odd number left out: (m, n, ...) -> (2 m, n // 2, ...).
 
     Raises ValueError unless draws is (chains, n) or (chains, n, d) with n >= 4 and finite.
     """
@@ -348,7 +346,7 @@ def _variances(halves: Tensor, within: Tensor) -> Tensor:
 
 
 def effective_sample_size(draws: Tensor) -> Tensor:
-    r"""N_eff = N / tau,  tau = 1 + 2 sum_{t>=1} rho_t,  rho_t = 1 - (W - mean_j gamma_{t,j} n/(n-1)) / var+, on half chains.
+    r"""N_eff = N / tau,  tau = 1 + 2 sum_{t>=1} rho_t,  rho_t = 1 - (W - mean_j gamma_tj) / var+, on half chains.
 
     The sum goes over pairs rho_{2k} + rho_{2k+1} while they are positive, made non-increasing (Geyer's initial monotone
     sequence). draws (chains, n) or (chains, n, d) -> () or (d,) in float64, NaN where nothing ever moved; at most
@@ -374,8 +372,8 @@ def effective_sample_size(draws: Tensor) -> Tensor:
 def split_rhat(draws: Tensor) -> Tensor:
     r"""R-hat = sqrt(var+ / W), var+ = (n - 1)/n W + B/n: the variance of all half chains over that within them.
 
-    draws (chains, n) or (chains, n, d) -> () or (d,) in float64, NaN where nothing ever moved. Near 1 when the half chains
-    agree, which they also do when all of them sit in the same mode. Raises ValueError as `effective_sample_size` does.
+    draws (chains, n) or (chains, n, d) -> () or (d,) in float64, NaN where nothing ever moved. Near 1 when the half
+    chains agree, which they also do when all sit in the same mode. Raises ValueError as `effective_sample_size` does.
     Source: Gelman et al. 2013, section 11.4; Vehtari et al. 2021, equation 4.
     """
     halves = split_chains(draws)

@@ -46,7 +46,7 @@ def sample(
     """Start at x (chains, d), take `warmup` steps, then record every `thin`-th state until there are `draws` of them.
 
     step_size is a number, a schedule t -> number (t counts from 0, warm-up included), or None for Gibbs. Warns when a
-    chain diverged. Raises ValueError when draws or thin is below 1, warmup below 0, or a chain cannot start where it is.
+    chain diverged. Raises ValueError when draws or thin is below 1, warmup below 0, or a chain cannot start at its x.
     """
     if draws < 1 or thin < 1 or warmup < 0:
         raise ValueError(f"need draws >= 1, thin >= 1 and warmup >= 0, got {draws=}, {thin=}, {warmup=}")
@@ -90,7 +90,7 @@ def tune_step_size(
     steps: int = 200,
     generator: Generator | None = None,
 ) -> tuple[float, Tensor]:
-    r"""log eta_{t+1} = log eta_t + (A_t - target) / sqrt(t + 1), A_t the acceptance averaged over the chains: Robbins-Monro.
+    r"""log eta_{t+1} = log eta_t + (A_t - target) / sqrt(t + 1), A_t the mean acceptance of the chains (Robbins-Monro).
 
     x (chains, d) -> the geometric mean of eta over the second half, and the positions reached. Adaptation breaks the
     Markov property: keep its draws out of the sample. Source: Andrieu & Thoms 2008, section 4.

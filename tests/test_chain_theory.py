@@ -76,7 +76,7 @@ def test_direct_sampling_collapses_as_predicted(d):
         direct_sampling.rejection_sample(target, propose, log_q, -1.0, n, generator=rng(1))
 
 
-# Inverse transform ------------------------------------------------------------------------------------------------------
+# Inverse transform --------------------------------------------------------------------------------------------------
 
 
 def test_inverse_transform_of_continuous_and_discrete_laws():

@@ -1,4 +1,4 @@
-"""Diagnostics: equal to ArviZ on stored cases, equal to theory where it is known, and blind where they are known to be."""
+"""Diagnostics: equal to ArviZ on stored cases, equal to theory where it is known, blind where they are known to be."""
 
 import random
 
@@ -35,7 +35,7 @@ CASES = {
     "heavy": np.tan(np.pi * (stats.norm.cdf(autoregressive(4, 300, 0.3, 11)) - 0.5)),
 }
 
-# ArviZ 0.23.4: ess(mean, bulk, tail), rhat(split, rank), mcse(mean). It gives no R-hat for one chain; half chains have one.
+# ArviZ 0.23.4: ess(mean, bulk, tail), rhat(split, rank), mcse(mean). No R-hat there for one chain.
 ARVIZ = {
     "white": (1841.951168, 1839.945821, 1892.82447, 1.001771817, 1.001783195, 0.02342188091),
     "slow": (104.5965325, 104.8334625, 200.1981209, 1.015410367, 1.015845362, 0.09755458518),
@@ -91,7 +91,7 @@ def test_autocovariance_is_the_sum_that_it_says():
 
 @pytest.mark.parametrize("phi", [-0.5, 0.0, 0.7, 0.95])
 def test_effective_sample_size_of_an_autoregression(phi):
-    """N_eff = N (1 - phi) / (1 + phi) for an AR(1) chain; 200 chains leave a few per cent of error, 4 sigma are allowed."""
+    """N_eff = N (1 - phi) / (1 + phi) for an AR(1) chain; 200 chains leave an error of a few per cent."""
     x = torch.from_numpy(autoregressive(200, 1000, phi, 20))
     expected = 200_000 * (1 - phi) / (1 + phi)
     assert float(mcmc.effective_sample_size(x)) == pytest.approx(expected, rel=0.1)

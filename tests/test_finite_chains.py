@@ -1,4 +1,4 @@
-"""Finite chains: stationary laws, mixing, the counter-examples, Metropolis and Gibbs as matrices, Ising against all states."""
+"""Finite chains: stationary laws, mixing, counter-examples, Metropolis and Gibbs matrices, Ising against all states."""
 
 import math
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import stats
 
-from helpers import chain_theory, exactness, finite_chains, mcmc, targets
+from helpers import chain_theory, exactness, finite_chains, mcmc, posteriors, targets
 from helpers.chain_state import Chain, chain, moved, noise
 
 FALSE_ALARM = 1e-6
@@ -24,7 +24,7 @@ def rng(number=0):
     return torch.Generator().manual_seed(number)
 
 
-# Targets in two dimensions and in one, on half a line -------------------------------------------------------------------
+# Targets in two dimensions and in one, on half a line ---------------------------------------------------------------
 
 
 def tilted():
@@ -196,7 +196,7 @@ CONSISTENT = {
 }
 
 
-# Detailed balance and stationarity ------------------------------------------------------------------------------------
+# Detailed balance and stationarity ----------------------------------------------------------------------------------
 
 
 def cells(x, fresh):
@@ -209,7 +209,7 @@ def cells(x, fresh):
 
 
 def test_detailed_balance_in_three_cells_of_a_matrix():
-    """The p-value itself: a reversible and a cyclic chain on three states, the cyclic one with the same stationary law."""
+    """The p-value itself: a reversible and a cyclic chain on three states with the same stationary law."""
     matrix = torch.tensor([[0.2, 0.5, 0.3], [0.3, 0.2, 0.5], [0.5, 0.3, 0.2]], dtype=torch.float64)
     first = torch.randint(3, (CHAINS,), generator=rng(15))
     cyclic, symmetric = (
@@ -263,7 +263,19 @@ def test_detailed_balance_has_teeth(name):
     assert balance_p_value(*MUTANTS[name]) < FALSE_ALARM
 
 
-# Leapfrog -------------------------------------------------------------------------------------------------------------
+def test_mala_acceptance_is_the_ratio_of_its_definition():
+    x, y = (chain(torch.randn(50, 2, generator=rng(n), dtype=torch.float64), bent()) for n in (17, 18))
+    eta = 0.3
+
+    def log_q(b, a):
+        mean = a.x + eta * a.grad
+        return torch.distributions.Normal(mean, math.sqrt(2 * eta)).log_prob(b.x).sum(1)
+
+    direct = y.log_prob + log_q(x, y) - x.log_prob - log_q(y, x)
+    assert torch.allclose(mcmc.mala_log_acceptance(x, y, eta), direct, atol=1e-10)
+
+
+# Leapfrog -----------------------------------------------------------------------------------------------------------
 
 
 def bent_gradient(x):
@@ -302,7 +314,7 @@ def test_leapfrog_is_of_second_order():
     assert 3.8 < energy_error(20) / energy_error(40) < 4.2
 
 
-# Biased samplers against their closed forms ----------------------------------------------------------------------------
+# Biased samplers against their closed forms -------------------------------------------------------------------------
 
 
 def eta_for_two_eta(log_prob, s, *, step_size, generator):
@@ -332,7 +344,7 @@ def test_ula_variance_has_teeth():
 
 def conjugate(batch_size=5):
     x = torch.randn(40, generator=rng(7), dtype=torch.float64) + 0.5
-    return targets.gaussian_mean_posterior(x, noise=1.0, prior=1.0, batch_size=batch_size), x
+    return posteriors.gaussian_mean_posterior(x, noise=1.0, prior=1.0, batch_size=batch_size), x
 
 
 def sgld_score(step, eta=0.01):
@@ -369,7 +381,7 @@ def gradient_with(log_prior, log_likelihood, theta, batch, factor):
 def bias(gradient):
     """|mean over all 4^2 batches of 2 out of 4 with replacement - full gradient|."""
     x = torch.tensor([0.3, -1.0, 2.0, 0.7], dtype=torch.float64)
-    posterior = targets.gaussian_mean_posterior(x)
+    posterior = posteriors.gaussian_mean_posterior(x)
     theta = torch.tensor([[0.4]], dtype=torch.float64)
     batches = [x[list(rows)][None] for rows in itertools.product(range(4), repeat=2)]
     mean = torch.stack([gradient(posterior.log_prior, posterior.log_likelihood, theta, (b,), 4) for b in batches]).mean(
@@ -383,7 +395,7 @@ def test_the_factor_makes_the_gradient_unbiased():
     assert bias(without_factor) > 0.1 and bias(prior_scaled_too) > 0.1
 
 
-# Gibbs ----------------------------------------------------------------------------------------------------------------
+# Gibbs --------------------------------------------------------------------------------------------------------------
 
 
 def gibbs_scores(sweep, rho=0.8, lag=3):
@@ -452,7 +464,7 @@ def test_gibbs_eigenvalues(rho):
     assert math.isclose(sweep, rho**2, abs_tol=1e-12) and math.isclose(random, (1 + abs(rho)) / 2, rel_tol=1e-12)
 
 
-# Joint test and calibration, on a conjugate model ----------------------------------------------------------------------
+# Joint test and calibration, on a conjugate model -------------------------------------------------------------------
 
 
 def prior(n, generator):

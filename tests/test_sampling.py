@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 import torch
 
-from helpers import mcmc, targets
+from helpers import mcmc, posteriors, targets
 from helpers.chain_state import chain, start
 from helpers.sampling import sample, tune_step_size
 
 NORMAL = targets.correlated_gaussian(3, 0.5)
-POSTERIOR = targets.gaussian_mean_posterior(torch.linspace(-1, 2, 40, dtype=torch.float64), batch_size=10)
+POSTERIOR = posteriors.gaussian_mean_posterior(torch.linspace(-1, 2, 40, dtype=torch.float64), batch_size=10)
 STEPS = {
     "random walk": (mcmc.random_walk_step, 0.5, 1, 0),
     "MALA": (mcmc.mala_step, 0.2, 0, 1),
@@ -88,7 +88,7 @@ def test_tuned_step_reaches_its_acceptance(target):
     assert float(found) == pytest.approx(target, abs=0.04)
 
 
-# What goes wrong ------------------------------------------------------------------------------------------------------
+# What goes wrong ----------------------------------------------------------------------------------------------------
 
 
 def nan_for_chain_2(x):

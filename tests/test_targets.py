@@ -1,4 +1,4 @@
-"""Targets: the density, the exact draws and the stated moments agree; posteriors against closed forms and publications."""
+"""Targets: density, exact draws and stated moments agree; posteriors against closed forms and publications."""
 
 import math
 from functools import partial
@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from helpers import exactness, mcmc, targets
+from helpers import exactness, mcmc, posteriors, targets
 from helpers.chain_state import chain
 from helpers.sampling import sample
 
@@ -47,7 +47,7 @@ def test_draws_have_the_stated_density(name):
 
 @pytest.mark.parametrize("name", [*TARGETS, "schools"])
 def test_gradients(name):
-    log_prob = targets.eight_schools if name == "schools" else TARGETS[name]()
+    log_prob = posteriors.eight_schools if name == "schools" else TARGETS[name]()
     x = torch.randn(20, 10 if name == "schools" else len(log_prob.mean), generator=rng(3), dtype=torch.float64)
     assert exactness.gradient_error(log_prob, x) < 1e-6
 
@@ -63,13 +63,13 @@ def test_conditionals_of_the_normal():
     assert exactness.moment_scores(drawn[:, None], mean[None], variance[None]).abs().max() < Z
 
 
-# Eight schools --------------------------------------------------------------------------------------------------------
+# Eight schools ------------------------------------------------------------------------------------------------------
 
 
 def test_eight_schools_quadrature_against_the_publication():
     """Each of the ten published means within 4 of its own Monte Carlo errors."""
-    reference = targets.EIGHT_SCHOOLS_REFERENCE
-    exact = targets.eight_schools_exact()
+    reference = posteriors.EIGHT_SCHOOLS_REFERENCE
+    exact = posteriors.eight_schools_exact()
     published = torch.tensor([*reference["theta"], reference["mu"], reference["tau"]])
     error = torch.tensor([*reference["theta_error"], reference["mu_error"], reference["tau_error"]])
     assert ((exact - published) / error).abs().max() < 4
@@ -79,18 +79,18 @@ def test_eight_schools_by_hmc_against_quadrature():
     """1,000 independent chains: their final states are independent, so the error is sd / sqrt(1000)."""
     start = 0.1 * torch.randn(1000, 10, generator=rng(6), dtype=torch.float64)
     step = partial(mcmc.hmc_step, steps=8)
-    draws = sample(step, targets.eight_schools, start, 20, step_size=0.35, warmup=60, thin=3, generator=rng(7))
-    per_chain = targets.eight_schools_effects(draws.x).mean(1)
-    scores = (per_chain.mean(0) - targets.eight_schools_exact()) / (per_chain.std(0) / 1000**0.5)
+    draws = sample(step, posteriors.eight_schools, start, 20, step_size=0.35, warmup=60, thin=3, generator=rng(7))
+    per_chain = posteriors.eight_schools_effects(draws.x).mean(1)
+    scores = (per_chain.mean(0) - posteriors.eight_schools_exact()) / (per_chain.std(0) / 1000**0.5)
     assert scores.abs().max() < Z and not draws.divergent.any()
 
 
-# Posteriors -------------------------------------------------------------------------------------------------------------
+# Posteriors ---------------------------------------------------------------------------------------------------------
 
 
 def test_posterior_of_a_gaussian_mean():
     x = torch.randn(30, generator=rng(8), dtype=torch.float64)
-    posterior = targets.gaussian_mean_posterior(x, noise=0.5, prior=2.0)
+    posterior = posteriors.gaussian_mean_posterior(x, noise=0.5, prior=2.0)
     precision = 30 / 0.25 + 1 / 4
     theta = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
     expected = -(theta[:, 0] - x.sum() / 0.25 / precision).square() * precision / 2
@@ -111,7 +111,7 @@ def everything(posterior):
 
 def logistic():
     x = torch.randn(40, 6, generator=rng(10), dtype=torch.float64)
-    return targets.logistic_posterior(x, (x[:, 0] > 0).long(), prior=2.0)
+    return posteriors.logistic_posterior(x, (x[:, 0] > 0).long(), prior=2.0)
 
 
 def test_full_batch_gradient_is_the_gradient():
@@ -132,7 +132,7 @@ def test_network_is_the_network():
     theta = torch.randn(chains, 6 * 4 + 5 * 3, generator=rng(13), dtype=torch.float64)
     x = torch.randn(7, 5, generator=rng(14), dtype=torch.float64)
     y = torch.randint(3, (7,), generator=rng(15))
-    posterior = targets.network_posterior(x, y, sizes, prior=0.5)
+    posterior = posteriors.network_posterior(x, y, sizes, prior=0.5)
     for c in range(chains):
         net = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)).double()
         with torch.no_grad():
@@ -142,12 +142,12 @@ def test_network_is_the_network():
                 layer.bias.copy_(b)
             expected = -nn.functional.cross_entropy(net(x), y, reduction="sum") - 2 * theta[c].square().sum()
         assert float(posterior(theta)[c]) == pytest.approx(float(expected), rel=1e-10)
-    own = targets.network_logits(theta, torch.stack([x, x]), sizes)
-    assert torch.allclose(own, targets.network_logits(theta, x[None], sizes), atol=1e-12)
+    own = posteriors.network_logits(theta, torch.stack([x, x]), sizes)
+    assert torch.allclose(own, posteriors.network_logits(theta, x[None], sizes), atol=1e-12)
 
 
 def test_breast_cancer_table():
-    posterior = targets.breast_cancer()
+    posterior = posteriors.breast_cancer()
     rows, sign = posterior.data
     assert rows.shape == (569, 31) and (sign == 1).sum() == 357
     assert torch.allclose(rows[:, 1:].mean(0), torch.zeros(30, dtype=rows.dtype), atol=1e-10)
@@ -171,7 +171,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="weights"):
         targets.mixture(torch.zeros(2, 2), 1.0, torch.tensor([0.5, 0.6]))
     with pytest.raises(ValueError, match="0 and 1 only"):
-        targets.logistic_posterior(torch.zeros(3, 2), torch.tensor([-1, 1, 1]))
+        posteriors.logistic_posterior(torch.zeros(3, 2), torch.tensor([-1, 1, 1]))
     with pytest.raises(ValueError, match="39 weights"):
-        targets.network_logits(torch.zeros(1, 38), torch.zeros(1, 2, 5), (5, 4, 3))
+        posteriors.network_logits(torch.zeros(1, 38), torch.zeros(1, 2, 5), (5, 4, 3))
     assert math.isfinite(targets.funnel()(torch.zeros(1, 10))[0])
