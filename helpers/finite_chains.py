@@ -1,6 +1,5 @@
 r"""Chains on finitely many states, where everything can be computed: mixing, Metropolis and Gibbs matrices, Ising."""
 
-import itertools
 import math
 from typing import NamedTuple
 
@@ -117,7 +116,8 @@ def ising_exact(beta: float, n: int = 4) -> IsingMoments:
     """Sum over all 2^(n n) states of the n x n torus, n = 2, 3 or 4. Raises ValueError otherwise (2^25 states)."""
     if n not in (2, 3, 4):
         raise ValueError(f"enumeration is for n = 2, 3 or 4, got {n}")
-    states = torch.tensor(list(itertools.product((-1, 1), repeat=n * n)), dtype=torch.int8).reshape(-1, n, n)
+    bits = torch.arange(2 ** (n * n))[:, None] >> torch.arange(n * n) & 1
+    states = (2 * bits - 1).to(torch.int8).reshape(-1, n, n)
     energy = ising_energy(states)
     weight = (-beta * energy).softmax(0)
     size = (states.sum((1, 2), dtype=torch.float64) / n**2).abs()

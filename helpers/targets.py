@@ -86,7 +86,10 @@ def correlated_gaussian(d: int, rho: float) -> Gaussian:
 
 
 def banana(scale: float = 2.0, bend: float = 0.5) -> Target:
-    r"""x_1 ~ N(0, s^2),  x_2 | x_1 ~ N(b (x_1^2 - s^2), 1): mean 0, variances s^2, 1 + 2 b^2 s^4. Source: Haario 1999."""
+    r"""x_1 ~ N(0, s^2),  x_2 | x_1 ~ N(b (x_1^2 - s^2), 1): mean 0, variances s^2, 1 + 2 b^2 s^4.
+
+    Source: Haario, Saksman & Tamminen 1999.
+    """
 
     def log_prob(x: Tensor) -> Tensor:
         bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)

@@ -98,12 +98,12 @@ def test_gibbs_on_a_table():
 
 @pytest.mark.parametrize("beta", [0.0, 0.2, 0.44])
 def test_ising_against_all_states(beta):
-    exact, chains = finite_chains.ising_exact(beta), 20_000
+    exact, chains = finite_chains.ising_exact(beta), 10_000
 
     def scores(beta_run):
         generator = rng(3)
         spins = torch.randint(0, 2, (chains, 4, 4), generator=generator, dtype=torch.int8) * 2 - 1
-        for _ in range(150):
+        for _ in range(60):
             spins = finite_chains.ising_sweep(spins, beta_run, generator=generator)
         energy = finite_chains.ising_energy(spins) / 16
         size = spins.double().mean((1, 2)).abs()
