@@ -1,4 +1,4 @@
-"""Larger sets through torchvision and scikit-learn: retrieved once, verified, kept as one npz file in a cache folder."""
+"""Larger sets through torchvision and scikit-learn: retrieved once, verified, kept as one npz file in a cache."""
 
 import hashlib
 import io
@@ -117,7 +117,7 @@ def _append(url: str, part: Path) -> None:
         raise
     have = have if response.status == 206 else 0  # 200: the server sends the whole file
     total = have + int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
-    options = dict(total=total, initial=have, unit="B", unit_scale=True)
+    options: dict[str, Any] = dict(total=total, initial=have, unit="B", unit_scale=True)
     with response, part.open("ab" if have else "wb") as file, progress(None, part.stem, **options) as bar:
         while chunk := response.read(1 << 16):
             file.write(chunk)
