@@ -63,7 +63,8 @@ def run(command: list[str], root: Path, variables: dict[str, str] | None = None)
     assert process.stdout is not None
     for line in process.stdout:
         seen.append(line)
-        print("   ", line, end="", flush=True)
+        if not line.startswith((" + ", " - ")):  # uv's list of all the packages it installed
+            print("   ", line, end="", flush=True)
     if process.wait():
         raise Failure(explain("".join(seen), free_space(root)))
 
