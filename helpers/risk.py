@@ -16,7 +16,9 @@ Loss = Callable[[Tensor], Tensor]
 # ---------------------------------------------------------------------------------------------- risk and margin losses
 
 
-def empirical_risk(loss: Callable[[Tensor, Tensor], Tensor], a: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+def empirical_risk(
+    loss: Callable[[Tensor, Tensor], Tensor], a: Callable[[Tensor], Tensor], x: Tensor, y: Tensor
+) -> Tensor:
     r"""R(a, X^m) = (1/m) sum_i L(a(x_i), y_i).
 
     loss maps predictions and labels (m, ...) to one loss per object (m,); a maps x (m, ...) to predictions -> scalar.
@@ -36,8 +38,8 @@ def zero_one_loss(margin: Tensor) -> Tensor:
 
 
 def logistic_loss(margin: Tensor) -> Tensor:
-    r"""L(M) = ln(1 + exp(-M)) in nats, exact for every finite M; divide by ln 2 for the bound [M < 0] <= L(M)."""
-    return F.relu(-margin) + torch.log1p(torch.exp(-margin.abs()))
+    r"""L(M) = ln(1 + exp(-M)) in nats, stable for every finite M; divide by ln 2 for the bound [M < 0] <= L(M)."""
+    return torch.logaddexp(torch.zeros_like(margin), -margin)
 
 
 def hinge_loss(margin: Tensor) -> Tensor:
@@ -100,7 +102,33 @@ def separating_lines(x: Tensor) -> Tensor:
     return torch.cat([both, -both])
 
 
+def legendre(x: Tensor, degree: int) -> Tensor:
+    r"""(P_0(x), ..., P_degree(x)), (n + 1) P_{n+1} = (2n + 1) x P_n - n P_{n-1}: a basis of the polynomials, orthogonal on
+    [-1, 1], so that least squares stays well-conditioned. x (...) -> (..., degree + 1). Raises ValueError if degree < 0.
+    """
+    if degree < 0:
+        raise ValueError(f"degree must be >= 0, got {degree}")
+    p = [torch.ones_like(x), x]
+    for n in range(1, degree):
+        p.append(((2 * n + 1) * x * p[n] - n * p[n - 1]) / (n + 1))
+    return torch.stack(p[: degree + 1], -1)
+
+
 # ----------------------------------------------------------------------------------------------------- gradient methods
+
+
+def next_batch(margin: Tensor, k: int, order: str, *, generator: torch.Generator | None = None) -> Tensor:
+    """Indices (k,) of the next batch: "shuffled" at random, "hardest" smallest margin, "uncertain" smallest |margin|.
+
+    margin (m,) of all objects under the current weights. Raises ValueError for another order or unless 1 <= k <= m.
+    """
+    if not 1 <= k <= len(margin):
+        raise ValueError(f"k must lie between 1 and the number of objects {len(margin)}, got {k}")
+    if order == "shuffled":
+        return torch.randperm(len(margin), generator=generator, device=margin.device)[:k]
+    if order not in ("hardest", "uncertain"):
+        raise ValueError(f'order must be "shuffled", "hardest" or "uncertain", got {order!r}')
+    return (margin if order == "hardest" else margin.abs()).topk(k, largest=False).indices
 
 
 def running_risk(estimate: Tensor, loss: Tensor, rate: float) -> Tensor:
@@ -170,10 +198,10 @@ def mean_square_error(etas: Tensor, *, mu: float, variance: float, start: float)
 
     etas (T,) -> (T + 1,), the first entry start^2.
     """
-    error = [torch.as_tensor(start**2, dtype=etas.dtype)]
-    for eta in etas:
+    error = [start**2]
+    for eta in etas.tolist():
         error.append((1 - eta * mu) ** 2 * error[-1] + eta**2 * variance)
-    return torch.stack(error)
+    return torch.tensor(error, dtype=etas.dtype)
 
 
 def noise_floor(eta: float, *, mu: float, variance: float, beta: float = 0.0) -> float:
@@ -207,7 +235,9 @@ def cosine_schedule(step: int, steps: int, peak: float, warmup: int = 0) -> floa
     Source: Loshchilov & Hutter 2016, equation 5; warm-up: Goyal et al. 2017.
     """
     if not (0 <= warmup < steps and 0 <= step <= steps and peak > 0):
-        raise ValueError(f"need 0 <= warmup < steps, 0 <= step <= steps, peak > 0, got {step=}, {steps=}, {peak=}, {warmup=}")
+        raise ValueError(
+            f"need 0 <= warmup < steps, 0 <= step <= steps, peak > 0, got {step=}, {steps=}, {peak=}, {warmup=}"
+        )
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
@@ -323,7 +353,9 @@ def _distributions(*distributions: Tensor) -> None:
         if p.shape != distributions[0].shape:
             raise ValueError(f"distributions must have one shape, got {[tuple(d.shape) for d in distributions]}")
         if not ((p >= 0).all() and torch.isclose(p.sum(-1), torch.ones_like(p.sum(-1)), atol=1e-4).all()):
-            raise ValueError(f"each row must be >= 0 and sum to 1, got minimum {p.min():.3g}, sums {p.sum(-1).flatten()[:3]}")
+            raise ValueError(
+                f"each row must be >= 0 and sum to 1, got minimum {p.min():.3g}, sums {p.sum(-1).flatten()[:3]}"
+            )
 
 
 def entropy(p: Tensor) -> Tensor:
@@ -367,7 +399,9 @@ def mixture_log_density(x: Tensor, means: Tensor, sigmas: Tensor, weights: Tenso
     return torch.logsumexp(weights.log() - sigmas.log() - 0.5 * math.log(2 * math.pi) - z.square() / 2, -1)
 
 
-def fit_gaussian(log_p: Tensor, grid: Tensor, *, forward: bool, start: tuple[float, float]) -> tuple[float, float, float]:
+def fit_gaussian(
+    log_p: Tensor, grid: Tensor, *, forward: bool, start: tuple[float, float]
+) -> tuple[float, float, float]:
     r"""arg min over (mu, sigma) of KL(p || q) (forward) or KL(q || p) (reverse), q = N(mu, sigma^2), by L-BFGS.
 
     log_p (G,) is ln p on the evenly spaced grid (G,); start = (mu, sigma) -> (mu, sigma, KL in nats).
