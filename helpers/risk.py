@@ -1,7 +1,7 @@
 r"""Lecture 1, `risk`: empirical risk, losses of the margin, gradient methods, priors, entropies.
 
-Symbols: x input, y label (-1 or +1 for two classes, 0 .. K-1 for K), w weights, g discriminant function, M = y g margin,
-R risk, eta step size, beta momentum, tau weight penalty, p and q densities. Logarithms are natural: entropies are in nats.
+Symbols: x input, y label (-1 or +1 for two classes, 0 .. K-1 for K), w weights, g discriminant function, M = y g
+margin, R risk, eta step size, beta momentum, tau weight penalty, p and q densities. Logarithms are natural: nats.
 """
 
 import math
@@ -82,7 +82,7 @@ def separating_lines(x: Tensor) -> Tensor:
 
     For each pair (i, j): the line through both, tilted by less than the distance to any third point so that x_i and x_j
     fall on either side (2 x 2 ways), in both orientations. x (m, 2), no three on a line -> (4 m (m - 1), 3). There are
-    m^2 - m + 2 different splits (Cover 1965); each stands here at least once. Raises ValueError unless x is (m >= 3, 2).
+    m^2 - m + 2 different splits (Cover 1965); each stands here at least once. Raises ValueError unless m >= 3.
     """
     if x.ndim != 2 or x.shape[1] != 2 or len(x) < 3:
         raise ValueError(f"x must hold at least three points of the plane, shape (m, 2), got {tuple(x.shape)}")
@@ -103,8 +103,10 @@ def separating_lines(x: Tensor) -> Tensor:
 
 
 def legendre(x: Tensor, degree: int) -> Tensor:
-    r"""(P_0(x), ..., P_degree(x)), (n + 1) P_{n+1} = (2n + 1) x P_n - n P_{n-1}: a basis of the polynomials, orthogonal on
-    [-1, 1], so that least squares stays well-conditioned. x (...) -> (..., degree + 1). Raises ValueError if degree < 0.
+    r"""(P_0(x), ..., P_degree(x)),  (n + 1) P_{n+1} = (2n + 1) x P_n - n P_{n-1}: Legendre's polynomials.
+
+    Orthogonal on [-1, 1], so least squares stays well-conditioned. x (...) -> (..., degree + 1).
+    Raises ValueError if degree < 0.
     """
     if degree < 0:
         raise ValueError(f"degree must be >= 0, got {degree}")
@@ -184,7 +186,8 @@ def optimal_step_quadratic(gradient: Tensor, hessian: Tensor) -> Tensor:
 def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tensor:
     r"""E |g_k - g|^2 = (S / k) (1 with replacement, (m - k)/(m - 1) without),  S = (1/m) sum_i |g_i - g|^2.
 
-    g_k is the mean of k of the m rows of gradients (m, d), g the mean of all -> scalar. Raises ValueError unless 1 <= k <= m.
+    g_k is the mean of k of the m rows of gradients (m, d), g the mean of all -> scalar.
+    Raises ValueError unless 1 <= k <= m.
     """
     m = len(gradients)
     if not 1 <= k <= m:
@@ -194,9 +197,9 @@ def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tenso
 
 
 def mean_square_error(etas: Tensor, *, mu: float, variance: float, start: float) -> Tensor:
-    r"""E w_{t+1}^2 = (1 - eta_t mu)^2 E w_t^2 + eta_t^2 variance: SGD on mu w^2 / 2 with unbiased gradient noise, exactly.
+    r"""E w_{t+1}^2 = (1 - eta_t mu)^2 E w_t^2 + eta_t^2 variance.
 
-    etas (T,) -> (T + 1,), the first entry start^2.
+    Exact for SGD on mu w^2 / 2 when each gradient has independent noise of mean 0 and the given variance. etas (T,) -> (T + 1,), the first entry start^2.
     """
     error = [start**2]
     for eta in etas.tolist():
@@ -205,7 +208,7 @@ def mean_square_error(etas: Tensor, *, mu: float, variance: float, start: float)
 
 
 def noise_floor(eta: float, *, mu: float, variance: float, beta: float = 0.0) -> float:
-    r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)), about eta variance / (2 mu (1 - beta)).
+    r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)) ~ eta variance / (2 mu (1 - beta)).
 
     The stationary mean square of momentum SGD with a constant step on mu w^2 / 2 (the variance of an AR(2) process).
     Raises ValueError unless 0 < eta mu < 2 (1 + beta) and 0 <= beta < 1, where the process is stable.
@@ -304,7 +307,10 @@ def lessard_gradient(x: Tensor) -> Tensor:
 
 
 def gaussian_log_likelihood(y: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    r"""ln N(y; mean, sigma^2) = -(y - mean)^2 / (2 sigma^2) - 1/2 ln(2 pi sigma^2), elementwise. Raises unless sigma > 0."""
+    r"""ln N(y; mean, sigma^2) = -(y - mean)^2 / (2 sigma^2) - 1/2 ln(2 pi sigma^2), elementwise.
+
+    Raises ValueError unless sigma > 0.
+    """
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
     return -(y - mean).square() / (2 * sigma**2) - 0.5 * math.log(2 * math.pi * sigma**2)
@@ -328,7 +334,7 @@ def laplace_strength(b: float, m: int | None = None) -> float:
 
 
 def soft_threshold(w: Tensor, threshold: float) -> Tensor:
-    r"""sign(w) max(|w| - threshold, 0) = arg min_u 1/2 |u - w|^2 + threshold |u|_1: what an L1 penalty does to a weight."""
+    r"""sign(w) max(|w| - threshold, 0) = arg min_u 1/2 |u - w|^2 + threshold |u|_1, elementwise."""
     return w.sign() * F.relu(w.abs() - threshold)
 
 
@@ -422,5 +428,5 @@ def fit_gaussian(
         value.backward()
         return value
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return theta[0].item(), theta[1].exp().item(), divergence().item()
