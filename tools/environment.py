@@ -20,6 +20,9 @@ OLDEST = (3, 11)
 SETTINGS = {"find-links": "UV_FIND_LINKS", "index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
 # torch itself names the exact version of each of these, on the systems that need them.
 ACCELERATOR = re.compile(r"(nvidia|cuda|triton)\b")
+NO_NETWORK = re.compile(
+    "dns error|resolution|lookup|connect|timed out|unreachable|sending request|versions: none", re.I
+)
 HEADER = """\
 # The exact versions that the tests run with, for Python 3.11 and later on Linux, macOS and Windows.
 # Written by `make lock` from pyproject.toml: change that, not this. The accelerator packages (nvidia-*, cuda-*,
@@ -37,7 +40,9 @@ def explain(output: str, free: int) -> str:
         return "The disk is full: free about 8 GB (the course needs 2 GB, torch with CUDA 6 GB), then run make again."
     if re.search(r"ensurepip is not available|No module named '?(venv|ensurepip)", output):
         return "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv), run make again."
-    if re.search(r"dns error|resolution|lookup|connect|timed out|unreachable|error sending request", output, re.I):
+    if re.search(
+        r"dns error|resolution|lookup|connect|timed out|unreachable|sending request|versions: none", output, re.I
+    ):
         return "The package index cannot be reached: check the network or proxy settings, then run make again."
     return "Installing failed for the reason printed above: mend it, run `make clean`, then make again."
 
