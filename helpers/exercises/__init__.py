@@ -1,7 +1,7 @@
 """Exercises that check themselves.
 
-For students: `check`, `hint`, `solution`, `progress`. For the authors of helpers/exercises/<lecture>.py: `Exercise`, its
-checks `same`, `holds`, `raises`, and `args`, `require`, `agree`, `Wrong`, `Draw` to write them with.
+For students: `check`, `hint`, `solution`, `progress`. For the authors of helpers/exercises/<lecture>.py: `Exercise`,
+its checks `same`, `holds`, `raises`, and `args`, `require`, `agree`, `Wrong`, `Draw` to write them with.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from helpers.exercises._checks import Check, Exercise, Wrong, agree, args, holds, raises, require, same
+from helpers.exercises._checks import Check, Exercise, agree, holds, raises, require, same
 from helpers.exercises._draw import Draw
 from helpers.exercises._examine import examine
 from helpers.exercises._register import exercises, find, lectures
+from helpers.exercises._subject import Wrong, args
 from helpers.exercises._verdict import Note, Table, Verdict, show
 
 __all__ = [
@@ -48,7 +49,12 @@ def hint(function: Callable[..., Any] | str) -> None:
     _, exercise = find(function)
     given, total = _hints.get(exercise.name, 0), len(exercise.hints)
     if given == total:
-        show(Note(f"That was the last hint for {exercise.name}.", f"`solution({exercise.name})` shows how the course does it."))
+        show(
+            Note(
+                f"That was the last hint for {exercise.name}.",
+                f"`solution({exercise.name})` shows how the course does it.",
+            )
+        )
         return
     _hints[exercise.name] = given + 1
     show(Note(f"Hint {given + 1} of {total}", exercise.hints[given]))

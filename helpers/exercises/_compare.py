@@ -32,9 +32,13 @@ def difference(
     """The first difference between two values, or None: type, shape, dtype, device, entries, then the graph.
 
     Floating entries agree when |got - expected| <= atol + rtol (|expected| + max |expected| / 10), with defaults by
-    dtype (float32: 1e-4 and 1e-6). Shapes never broadcast. kind_only=True compares everything except the entries.
+    dtype: float32 1e-4 and 1e-6, float64 1e-7 and 1e-10, Python's floats 1e-5 and 1e-8. Shapes never broadcast.
+    kind_only=True compares everything except the entries.
     """
-    again: Callable[[Any, Any], Difference | None] = lambda a, b: difference(a, b, rtol, atol, kind_only=kind_only)
+
+    def again(a: Any, b: Any) -> Difference | None:
+        return difference(a, b, rtol, atol, kind_only=kind_only)
+
     if got is None and expected is not None:
         return Difference(kind(expected), "None", "Nothing came back: is there a `return` at the end?")
     if isinstance(expected, Tensor):
@@ -84,7 +88,7 @@ def _compare_numbers(got: Any, expected: Any, rtol: float | None, atol: float | 
         return Difference(sort, f"{short(got)}, {kind(got)}")
     if kind_only or got == expected or (math.isnan(got) and math.isnan(expected)):
         return None
-    rtol, atol = 1e-6 if rtol is None else rtol, 1e-9 if atol is None else atol
+    rtol, atol = 1e-5 if rtol is None else rtol, 1e-8 if atol is None else atol
     if not whole and abs(got - expected) <= atol + rtol * abs(expected) < math.inf:
         return None
     meaning = "It is not a number (NaN)." if math.isnan(got) else ""

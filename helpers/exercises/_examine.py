@@ -6,15 +6,17 @@ import inspect
 import sysconfig
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from helpers.exercises import _sandbox
-from helpers.exercises._checks import Call, Check, Exercise, Function, Raised, Subject, Wrong, perform, unchanged
+from helpers.exercises._checks import Check, Exercise
 from helpers.exercises._compare import difference
 from helpers.exercises._draw import Draw
+from helpers.exercises._subject import Call, Function, Raised, Subject, Wrong, perform, unchanged
 from helpers.exercises._values import short
 from helpers.exercises._verdict import Kind, Verdict
 
@@ -31,7 +33,11 @@ def examine(function: Function, exercise: Exercise) -> Verdict:
         return _not_attempted(exercise)
     mismatch = signature_mismatch(function, exercise.reference)
     if mismatch:
-        row = (("expected", mismatch[0]), ("got", mismatch[1]), ("usually means", "The parameters were renamed or reordered."))
+        row = (
+            ("expected", mismatch[0]),
+            ("got", mismatch[1]),
+            ("usually means", "The parameters were renamed or reordered."),
+        )
         return _verdict("failed", exercise, 0, (("should hold", "has the parameters of the exercise"), *row))
     with _sandbox.protected():
         return _all_checks(function, exercise)
@@ -42,7 +48,7 @@ def _all_checks(function: Function, exercise: Exercise) -> Verdict:
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         for passed, check in enumerate(exercise.checks):
             subject = Subject(function, exercise, Draw().seed)
-            outcome = _sandbox.run(lambda check=check, subject=subject: _repeat(check, subject, device), check.seconds)
+            outcome = _sandbox.run(partial(_repeat, check, subject, device), check.seconds)
             printed = printed or outcome.printed
             if outcome.error is None and not outcome.late:
                 continue
@@ -87,7 +93,12 @@ def _report(check: Check, subject: Subject, outcome: _sandbox.Outcome) -> tuple[
         own = own_line(traceback.extract_tb(error.__traceback__), subject.function)
         rows = (("error", _describe(error)), ("your line", own or "(its source is not at hand)"))
         on, meaning = _on(subject, None), explain(subject)
-        return "raised", (*rows, ("should hold", check.property), *on, *((("usually means", meaning),) if meaning else ()))
+        return "raised", (
+            *rows,
+            ("should hold", check.property),
+            *on,
+            *((("usually means", meaning),) if meaning else ()),
+        )
     if isinstance(error, Wrong):
         got = short(call.output) if error.got is None else short(error.got)
         meaning = explain(subject) or " ".join(m for m in (error.meaning, check.meaning) if m)
@@ -106,7 +117,13 @@ def _late(outcome: _sandbox.Outcome, subject: Subject) -> tuple[str, str]:
 
 
 def _rows(check: Check, subject: Subject, on: Any, expected: str, got: str, meaning: str) -> Rows:
-    rows = (("should hold", check.property), *_on(subject, on), ("expected", expected), ("got", got), ("usually means", meaning))
+    rows = (
+        ("should hold", check.property),
+        *_on(subject, on),
+        ("expected", expected),
+        ("got", got),
+        ("usually means", meaning),
+    )
     return tuple((label, text) for label, text in rows if text)
 
 
@@ -171,7 +188,7 @@ def _is_library(filename: str) -> bool:
 
 
 def _is_stub(error: BaseException, function: Function) -> bool:
-    """Whether the error is the `raise NotImplementedError` of an unsolved exercise (torch raises its own, with a text)."""
+    """Whether the error is the `raise NotImplementedError` of an unsolved exercise (torch's own ones have a text)."""
     if not isinstance(error, NotImplementedError) or error.args:
         return False
     code, tail = getattr(inspect.unwrap(function), "__code__", None), error.__traceback__
@@ -186,7 +203,9 @@ def _same_code(function: Function, given: Function) -> bool:
     if a is None or b is None:
         return False
     constants = [tuple(c for c in f.__code__.co_consts if c != f.__doc__) for f in (function, given)]
-    return (a.co_code, a.co_names, a.co_varnames) == (b.co_code, b.co_names, b.co_varnames) and constants[0] == constants[1]
+    return (a.co_code, a.co_names, a.co_varnames) == (b.co_code, b.co_names, b.co_varnames) and constants[
+        0
+    ] == constants[1]
 
 
 def signature_mismatch(function: Function, reference: Function) -> tuple[str, str] | None:
@@ -202,7 +221,9 @@ def signature_mismatch(function: Function, reference: Function) -> tuple[str, st
     fits = [name for name in own if name in due] == list(due) and all(
         p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in extra
     )
-    fits = fits and all(own[name].default is not p.empty or p.default is p.empty for name, p in due.items() if name in own)
+    fits = fits and all(
+        own[name].default is not p.empty or p.default is p.empty for name, p in due.items() if name in own
+    )
     return None if fits else (parameters(reference), parameters(function))
 
 

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import copy
 import numbers
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
-def is_named_tuple(value: Any) -> bool:
+
+def is_named_tuple(value: Any) -> TypeGuard[Any]:
     """Whether value is a NamedTuple."""
     return isinstance(value, tuple) and hasattr(value, "_fields")
 
 
 def clone(value: Any, memo: dict[int, Any] | None = None, *, graph: bool = False) -> Any:
-    """A copy that shares no memory: tensors, arrays, generators, modules, and containers of them; functions as they are.
+    """A copy that shares no memory: tensors, arrays, generators, modules, containers of them; functions as they are.
 
-    With graph=True a tensor that requires a gradient is copied inside its graph, so that one can differentiate through.
+    With graph=True tensors are copied inside their graph, so that one can differentiate through the copy.
     """
     memo = {} if memo is None else memo
+    out: Any
     if id(value) in memo:
         return memo[id(value)]
     if isinstance(value, Tensor) and not isinstance(value, torch.nn.Parameter):
-        keep = graph and value.requires_grad
-        out = value.clone() if keep else value.detach().clone().requires_grad_(value.requires_grad)
+        out = value.clone() if graph else value.detach().clone().requires_grad_(value.requires_grad)
     elif isinstance(value, torch.Generator):
         out = torch.Generator(value.device)
         out.set_state(value.get_state())

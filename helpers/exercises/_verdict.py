@@ -14,17 +14,29 @@ SYMBOL: dict[Kind, str] = {"not attempted": "○", "passed": "✓", "failed": "�
 # Okabe and Ito's colours, readable on light and on dark; the symbol and the word say the same without colour
 ACCENT: dict[Kind, str] = {"not attempted": "#808080", "passed": "#009E73", "failed": "#D55E00", "raised": "#C06090"}
 CODE = "font-family:monospace;font-size:0.95em"
+FAINT = "opacity:0.75"
 
 
 def inline(text: str) -> str:
     """Text as HTML: escaped, `code` set as code."""
-    return re.sub(r"`([^`]+)`", rf'<code style="{CODE};background:none;padding:0">\1</code>', html.escape(text, quote=False))
+    code = rf'<code style="{CODE};background:none;padding:0">\1</code>'
+    return re.sub(r"`([^`]+)`", code, html.escape(text, quote=False))
 
 
 def box(colour: str, *parts: str) -> str:
-    """HTML in a box with a coloured edge, in the colours of the page (light or dark)."""
-    style = f"border-left:5px solid {colour};background:{colour}14;padding:8px 14px;margin:4px 0;max-width:900px;line-height:1.45"
-    return f'<div style="{style}">{"".join(parts)}</div>'
+    """HTML in a box with a coloured edge, on the ground and in the text colour of the page (light or dark)."""
+    edge = f"border-left:5px solid {colour};background:{colour}14"
+    return f'<div style="{edge};padding:8px 14px;margin:4px 0;max-width:900px;line-height:1.45">{"".join(parts)}</div>'
+
+
+def table(rows: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """An HTML table of rows of (style, HTML)."""
+    if not rows:
+        return ""
+    plain = "padding:1px 16px 1px 0;text-align:left;vertical-align:top;border:none;background:none"
+    cells = ["".join(f'<td style="{plain};{style}">{text}</td>' for style, text in row) for row in rows]
+    body = "".join(f'<tr style="background:none">{row}</tr>' for row in cells)
+    return f'<table style="margin:4px 0 0 0;border:none;border-collapse:collapse;font-size:1em">{body}</table>'
 
 
 def show(view: Any) -> None:
@@ -38,7 +50,7 @@ def show(view: Any) -> None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one attempt: its kind, how many of the checks passed, and what there is to say, as (label, text)."""
+    """The verdict on one attempt: its kind, how many of the checks passed, and rows of (label, text) that say why."""
 
     kind: Kind
     number: str
@@ -71,18 +83,15 @@ class Verdict:
         colour = ACCENT[self.kind]
         title = (
             f'<div><b style="color:{colour};font-size:1.1em">{SYMBOL[self.kind]} {self.words}</b>'
-            f'<span style="opacity:0.75">&ensp;Exercise {self.number}, <code style="{CODE};background:none">'
+            f'<span style="{FAINT}">&ensp;Exercise {self.number}, <code style="{CODE};background:none">'
             f"{html.escape(self.name)}</code></span></div>"
         )
-        cell = "padding:1px 14px 1px 0;text-align:left;vertical-align:top;border:none;background:none;white-space:"
-        rows = "".join(
-            f'<tr style="background:none"><td style="{cell}nowrap;opacity:0.75">{label}</td>'
-            f'<td style="{cell}pre-wrap">{inline(text)}</td></tr>'
+        pair = [
+            ((f"white-space:nowrap;{FAINT}", label), ("white-space:pre-wrap", inline(text)))
             for label, text in self.rows
-        )
-        table = f'<table style="margin:4px 0 0 0;border:none;border-collapse:collapse;font-size:1em">{rows}</table>' if rows else ""
-        close = f'<div style="opacity:0.75;margin-top:3px">{inline(self.close)}</div>' if self.close else ""
-        return box(colour, title, table, close)
+        ]
+        close = f'<div style="{FAINT};margin-top:3px">{inline(self.close)}</div>' if self.close else ""
+        return box(colour, title, table(pair), close)
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,9 @@ class Note:
 
 def highlighted(code: str) -> str:
     """Python source as HTML on a light ground of its own, so that it reads in a dark theme too."""
-    style = "background:#f6f8fa;color:#1f2328;padding:8px 12px;margin:6px 0;overflow-x:auto;font-size:13px;line-height:1.4"
+    style = (
+        "background:#f6f8fa;color:#1f2328;padding:8px 12px;margin:6px 0;overflow-x:auto;font-size:13px;line-height:1.4"
+    )
     try:
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
@@ -118,7 +129,7 @@ def highlighted(code: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A lecture's exercises with their verdicts: rows of (number, name, minutes, kind or None)."""
+    """A lecture's exercises: rows of (number, name, minutes, last verdict)."""
 
     lecture: str
     rows: Sequence[tuple[str, str, int, Verdict]]
@@ -138,12 +149,13 @@ class Table:
         return "\n".join([self.title, *lines])
 
     def _repr_html_(self) -> str:
-        cell = "padding:1px 18px 1px 0;text-align:left;border:none;background:none"
-        rows = "".join(
-            f'<tr style="background:none"><td style="{cell}">{number}</td><td style="{cell};{CODE}">{html.escape(name)}</td>'
-            f'<td style="{cell};opacity:0.75">{minutes} min</td>'
-            f'<td style="{cell};color:{ACCENT[verdict.kind]}"><b>{SYMBOL[verdict.kind]} {verdict.words}</b></td></tr>'
+        rows = [
+            (
+                ("", number),
+                (CODE, html.escape(name)),
+                (FAINT, f"{minutes} min"),
+                (f"color:{ACCENT[verdict.kind]};font-weight:bold", f"{SYMBOL[verdict.kind]} {verdict.words}"),
+            )
             for number, name, minutes, verdict in self.rows
-        )
-        table = f'<table style="margin:4px 0 0 0;border:none;border-collapse:collapse;font-size:1em">{rows}</table>'
-        return box("#0072B2", f"<b>{html.escape(self.title)}</b>", table)
+        ]
+        return box("#0072B2", f"<b>{html.escape(self.title)}</b>", table(rows))

@@ -6,7 +6,6 @@ draw function are, `explore` to show them, `settings` and `stills` to draw it wi
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from helpers.figures._explore import Choice, Range, explore, explorer, settings, stills
+from helpers.figures._explore import Redraw, explore
+from helpers.figures._explorer import Choice, Range, explorer, settings, stills
+from helpers.figures._png import encode, pixels
 
 __all__ = [
-    "COLOUR", "Choice", "Picture", "Range", "explore", "explorer", "figure", "label", "pictures", "settings", "stills",
+    "COLOUR", "Choice", "Picture", "Range", "Redraw", "explore", "explorer", "figure", "label", "pictures",
+    "settings", "stills",
 ]  # fmt: skip
 
 COLOUR = {  # after Okabe and Ito, dark enough for text on white
@@ -45,9 +47,7 @@ class Picture(Figure):
 
     def png(self) -> bytes:
         """The figure as PNG, the same bytes for the same content."""
-        out = io.BytesIO()
-        self.savefig(out, format="png", dpi=self.dpi, metadata={"Software": None})
-        return out.getvalue()
+        return encode(pixels(self))
 
     def words(self) -> str:
         """The titles of the figure and of its panels: what a reader who cannot see the picture is told."""
@@ -64,7 +64,9 @@ class Picture(Figure):
         display({"image/png": self.png(), "text/plain": words}, metadata={"image/png": {"alt": words}}, raw=True)
 
 
-def figure(rows: int = 1, columns: int = 1, *, width: float = 10, height: float = 3.6, **options: Any) -> tuple[Picture, Any]:
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 10, height: float = 3.6, **options: Any
+) -> tuple[Picture, Any]:
     """A new figure of width x height inches in the course's style, and its axes as plt.subplots returns them.
 
     options go to Figure.subplots (sharex, sharey, width_ratios, squeeze, subplot_kw, ...).
@@ -79,9 +81,10 @@ def label(line: Line2D, text: str, *, at: int = -1, offset: tuple[float, float] 
 
     offset is in points; options go to Axes.annotate (ha, va, fontsize, ...).
     """
-    axes, point = line.axes, (np.asarray(line.get_xdata())[at], np.asarray(line.get_ydata())[at])
+    axes: Any = line.axes
+    point = (np.asarray(line.get_xdata())[at], np.asarray(line.get_ydata())[at])
     if axes is None:
-        raise ValueError("line must stand in axes: label(axes.plot(...)[0], text)")
+        raise ValueError("line must stand in axes, as axes.plot(...)[0] does, got one of its own")
     options = {"color": line.get_color(), "va": "center", "ha": "left" if offset[0] >= 0 else "right", **options}
     axes.annotate(text, point, xytext=offset, textcoords="offset points", annotation_clip=False, **options)
 

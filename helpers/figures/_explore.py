@@ -1,172 +1,62 @@
-"""Sliders on a pure draw function, and stills of it where nobody can move a slider."""
+"""Sliders on a draw function, and its stills where nobody can move a slider."""
 
 from __future__ import annotations
 
 import html
-import inspect
-import io
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from helpers import runtime
-
-Draw = TypeVar("Draw", bound=Callable[..., Figure])
-Setting = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Range:
-    """A slider from low to high. All whole numbers and no log: integers. log=True: steps by factors. play adds a button."""
-
-    low: float
-    high: float
-    default: float
-    step: float | None = None
-    log: bool = False
-    label: str = ""
-    play: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.default <= self.high or not self.low < self.high:
-            raise ValueError(f"need low <= default <= high and low < high, got {self.low}, {self.default}, {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low must be positive on a log scale, got {self.low}")
-        if self.play and not self.whole:
-            raise ValueError("play needs whole numbers: low, high, default and step of type int")
-
-    @property
-    def whole(self) -> bool:
-        """Whether the values are integers."""
-        return not self.log and all(isinstance(v, int) for v in (self.low, self.high, self.default, self.step or 1))
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The values that the tests draw: low, high."""
-        return self.low, self.high
-
-    def widget(self) -> Any:
-        """The slider."""
-        import ipywidgets
-
-        if self.log:
-            low, high = math.log10(self.low), math.log10(self.high)
-            step = self.step or (high - low) / 100
-            return ipywidgets.FloatLogSlider(value=self.default, base=10, min=low, max=high, step=step, readout_format=".3g")
-        if self.whole:
-            return ipywidgets.IntSlider(value=self.default, min=self.low, max=self.high, step=self.step or 1)
-        step = self.step or (self.high - self.low) / 100
-        return ipywidgets.FloatSlider(value=self.default, min=self.low, max=self.high, step=step, readout_format=".3g")
+from helpers.figures._explorer import Choice, Range, stills, words
+from helpers.figures._png import encode, pixels
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One of a few options: buttons when they are short, else a list."""
+class Redraw:
+    """Redraw(draw)(**setting) is the PNG of draw(**setting), quicker than a new figure.
 
-    options: Sequence[Any]
-    default: Any
-    label: str = ""
-
-    def __post_init__(self) -> None:
-        if self.default not in self.options:
-            raise ValueError(f"default must be one of {tuple(self.options)}, got {self.default!r}")
-
-    @property
-    def values(self) -> tuple[Any, ...]:
-        """The values that the tests draw: all of them."""
-        return tuple(self.options)
-
-    def widget(self) -> Any:
-        """The buttons or the list."""
-        import ipywidgets
-
-        options = [(str(option), option) for option in self.options]
-        short = sum(len(text) + 4 for text, _ in options) <= 48
-        kind = ipywidgets.ToggleButtons if short else ipywidgets.Dropdown
-        return kind(options=options, value=self.default)
-
-
-def explorer(
-    *, stills: Sequence[Setting] = (), on_release: bool = False, **parameters: Range | Choice
-) -> Callable[[Draw], Draw]:
-    """Declares the sliders of a pure draw function: `@explorer(eta=Range(0.1, 2, 0.5), stills=({"eta": 0.1}, ...))`.
-
-    stills are the settings shown where nobody can move a slider (what they leave out is at its default); on_release
-    waits for the slider to be let go, for a draw that takes longer. Attaches .parameters, .stills and .on_release.
-    Raises ValueError unless the parameters are those of the function.
+    The panels stay where they were at an earlier setting whose labels took the same room: finding their places takes
+    half of a matplotlib draw, and a picture under a moving slider should not jump.
     """
 
-    def declare(draw: Draw) -> Draw:
-        names = list(inspect.signature(draw).parameters)
-        if names != list(parameters):
-            raise ValueError(f"explorer must declare the parameters of {draw.__name__}, {names}, got {list(parameters)}")
-        for still in stills:
-            if not set(still) <= set(names):
-                raise ValueError(f"stills of {draw.__name__} may set {names}, got {list(still)}")
-        attached: Any = draw
-        attached.parameters, attached.on_release = dict(parameters), on_release
-        attached.stills = tuple({**_defaults(draw), **still} for still in stills) or (_defaults(draw),)
-        return draw
+    def __init__(self, draw: Callable[..., Figure]):
+        self.draw = draw
+        self._places: dict[Any, list[Any]] = {}
 
-    return declare
-
-
-def _defaults(draw: Any) -> Setting:
-    return {name: parameter.default for name, parameter in draw.parameters.items()}
+    def __call__(self, **setting: Any) -> bytes:
+        fig = self.draw(**setting)
+        room = _room(fig)
+        if room in self._places:
+            fig.set_layout_engine("none")
+            for axes, place in zip(fig.axes, self._places[room], strict=True):
+                axes.set_position(place, which="original")
+        sheet = pixels(fig)
+        self._places.setdefault(room, [axes.get_position(original=True) for axes in fig.axes])
+        return encode(sheet, quick=True)
 
 
-def settings(draw: Any) -> list[Setting]:
-    """Where the tests draw: all at their defaults, all at their minimum, all at their maximum, each alone at its ends."""
-    default, found = _defaults(draw), []
-    for pick in (0, -1):
-        found.append({name: parameter.values[pick] for name, parameter in draw.parameters.items()})
-    found += [{**default, name: value} for name, parameter in draw.parameters.items() for value in parameter.values]
-    unique: list[Setting] = []
-    for setting in [default, *found, *draw.stills]:
-        if setting not in unique:
-            unique.append(setting)
-    return unique
+def _room(fig: Figure) -> tuple[Any, ...]:
+    """What the places of the panels depend on: how long the labels are."""
 
+    def lines(text: str) -> int:
+        return text.count("\n") + 1 if text else 0
 
-def words(draw: Any, setting: Setting) -> str:
-    """A setting in words: 'step size = 0.1, method = heavy ball'."""
-    shown = {name: f"{v:.3g}" if isinstance(v, float) else str(v) for name, v in setting.items()}
-    return ", ".join(f"{draw.parameters[name].label or name} = {value}" for name, value in shown.items())
+    def longest(labels: list[Text]) -> int:
+        return max((len(label.get_text()) for label in labels), default=0)
 
+    def axis(axes: Axes) -> tuple[Any, ...]:
+        around = (
+            *(axes.get_title(place) for place in ("left", "center", "right")),
+            axes.get_xlabel(),
+            axes.get_ylabel(),
+        )
+        ticks = longest(axes.get_yticklabels()), longest(axes.get_xticklabels()) > 0
+        return (*ticks, *map(lines, around), tuple(len(text.get_text()) for text in axes.texts))
 
-def png(fig: Figure) -> bytes:
-    """A figure as PNG, the same bytes for the same content."""
-    out = io.BytesIO()
-    fig.savefig(out, format="png", dpi=fig.dpi, metadata={"Software": None})
-    return out.getvalue()
-
-
-def stills(draw: Any) -> bytes:
-    """The settings of .stills in one PNG, side by side when narrow, else below each other, each under its setting."""
-    from PIL import Image
-
-    sheets = []
-    for setting in draw.stills:
-        fig = draw(**setting)
-        title = fig.get_suptitle()
-        fig.suptitle(words(draw, setting) + (f"\n{title}" if title else ""), x=0.01, ha="left", fontsize=12, color="#606060")
-        fig.canvas.draw()
-        sheets.append(np.asarray(fig.canvas.buffer_rgba())[..., :3])
-    beside = sum(sheet.shape[1] for sheet in sheets) <= 1250
-    size = [max(sheet.shape[axis] for sheet in sheets) for axis in (0, 1)]
-    padded = [_padded(sheet, sheet.shape[1] if not beside else sheet.shape[1], size[0] if beside else sheet.shape[0], size[1], beside) for sheet in sheets]
-    out = io.BytesIO()
-    Image.fromarray(np.concatenate(padded, axis=1 if beside else 0)).save(out, format="png", optimize=True)
-    return out.getvalue()
-
-
-def _padded(sheet: np.ndarray, width: int, height: int, widest: int, beside: bool) -> np.ndarray:
-    more = (height - sheet.shape[0], 0 if beside else widest - sheet.shape[1])
-    return np.pad(sheet, ((0, more[0]), (0, more[1]), (0, 0)), constant_values=255)
+    return lines(fig.get_suptitle()), *map(axis, fig.axes)
 
 
 def explore(draw: Any) -> None:
@@ -189,10 +79,12 @@ def panel(draw: Any) -> Any:
     picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
     problem = ipywidgets.HTML()
 
+    make = Redraw(draw)
+
     def redraw(_: Any = None) -> None:
         try:
-            fig = draw(**{name: control.value for name, control in controls.items()})
-            picture.value, problem.value, picture.layout.opacity = png(fig), "", "1"
+            picture.value = make(**{name: control.value for name, control in controls.items()})
+            problem.value, picture.layout.opacity = "", "1"
         except Exception as error:
             text = html.escape(f"{type(error).__name__}: {error}")
             problem.value, picture.layout.opacity = f'<b style="color:#D55E00">✗ {text}</b>', "0.35"
@@ -225,7 +117,9 @@ def _labelled(parameter: Range | Choice, name: str, control: Any) -> Any:
     if isinstance(parameter, Range):
         control.layout.width = "250px"
         if parameter.play:
-            play = ipywidgets.Play(min=parameter.low, max=parameter.high, step=parameter.step or 1, value=parameter.default, interval=300)
+            play = ipywidgets.Play(
+                min=parameter.low, max=parameter.high, step=parameter.step or 1, value=parameter.default, interval=300
+            )
             ipywidgets.jslink((play, "value"), (control, "value"))
             parts.insert(1, play)
     elif isinstance(control, ipywidgets.ToggleButtons):
