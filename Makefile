@@ -9,6 +9,8 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 environment:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python %d.%d is too old: \
+	install Python 3.11 or later, then run make PYTHON=python3.11 (or what it is called)." % v[:2])'
 	@$(PYTHON) tools/environment.py
 
 lab: environment  ## open the lectures in JupyterLab (LABFLAGS="--no-browser" and the like are handed on)
