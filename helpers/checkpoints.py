@@ -102,13 +102,20 @@ def card(name: str) -> dict[str, Any]:
 
 
 def build(name: str) -> dict[str, float]:
-    """Train `name` by its recipe from seed 0, store it, and return the metrics of what was stored."""
+    """Train `name` by its recipe from seed 0, store it, and return the metrics of what was stored.
+
+    Raises ValueError for an unknown name, and if a weight is not finite in the precision of the file.
+    """
     chosen = find(name)
     runtime.seed(0)
     model = chosen.model().to(runtime.device())
     chosen.train(model)
-    model.load_state_dict(_stored(model, chosen.half))
-    weights = safetensors.torch.save(_stored(model, chosen.half))
+    stored = _stored(model, chosen.half)
+    for key, value in stored.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{name}: {key} is not finite as it would be stored ({value.dtype})")
+    model.load_state_dict(stored)
+    weights = safetensors.torch.save(stored)
     metrics = chosen.measure(model.eval())
     facts = {
         "recipe": _full_name(chosen.train),

@@ -190,7 +190,9 @@ def test_a_full_disk_keeps_its_own_message(cifar, monkeypatch):
         data.load("cifar10")
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content[:500] + b"?" + content[501:]])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-1], lambda content: content[:-1] + bytes([content[-1] ^ 1])]
+)
 def test_a_damaged_cache_is_named_and_its_remedy_works(cifar, cache, damage):
     data.load("cifar10")
     path = cache / "cifar10.npz"
