@@ -57,5 +57,5 @@ def test_conda_takes_the_list_from_pyproject() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, pip, by_pip = environment["dependencies"]
     assert environment["channels"] == ["conda-forge"] and pip == "pip"
-    assert by_pip == {"pip": ["-e .[dev]"]}
+    assert by_pip == {"pip": ["-r requirements.lock", "-e .[dev]"]}
     assert python.removeprefix("python=") in PROJECT["requires-python"].removeprefix(">=")
