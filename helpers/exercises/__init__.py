@@ -15,12 +15,12 @@ from helpers.exercises._checks import Check, Exercise, agree, holds, raises, req
 from helpers.exercises._draw import Draw
 from helpers.exercises._examine import examine
 from helpers.exercises._register import exercises, find, lectures
-from helpers.exercises._subject import Wrong, args
+from helpers.exercises._subject import Arguments, Wrong, args
 from helpers.exercises._verdict import Note, Table, Verdict, show
 
 __all__ = [
-    "Check", "Draw", "Exercise", "Verdict", "Wrong", "agree", "args", "check", "examine", "exercises", "find", "hint",
-    "holds", "lectures", "progress", "raises", "require", "same", "solution",
+    "Arguments", "Check", "Draw", "Exercise", "Verdict", "Wrong", "agree", "args", "check", "examine", "exercises",
+    "find", "hint", "holds", "lectures", "progress", "raises", "require", "same", "solution",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,6 +36,8 @@ def check(function: F) -> F | Callable[..., Any]:
     The exercise is the one of the function's name. Whatever the function does, the lecture runs on.
     Raises ValueError if there is no exercise of that name.
     """
+    if not callable(function):
+        raise ValueError(f"check takes a function, as made by `def`, got {function!r}")
     lecture, exercise = find(function)
     verdict = examine(function, exercise)
     _verdicts[exercise.name] = verdict

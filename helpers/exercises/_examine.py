@@ -21,6 +21,7 @@ from helpers.exercises._values import short
 from helpers.exercises._verdict import Kind, Verdict
 
 PRINTED_LINES = 3
+KEPT_OF_A_PASSED_CHECK = 3  # calls, to tell mistakes apart
 Rows = tuple[tuple[str, str], ...]
 
 
@@ -44,17 +45,18 @@ def examine(function: Function, exercise: Exercise) -> Verdict:
 
 
 def _all_checks(function: Function, exercise: Exercise) -> Verdict:
-    printed = ""
+    printed, history = "", list[Call]()
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         for passed, check in enumerate(exercise.checks):
             subject = Subject(function, exercise, Draw().seed)
             outcome = _sandbox.run(partial(_repeat, check, subject, device), check.seconds)
             printed = printed or outcome.printed
             if outcome.error is None and not outcome.late:
+                history += subject.calls[:KEPT_OF_A_PASSED_CHECK]
                 continue
             if isinstance(outcome.error, Raised) and _is_stub(outcome.error.error, function):
                 return _not_attempted(exercise)
-            kind, rows = _report(check, subject, outcome)
+            kind, rows = _report(check, subject, outcome, history)
             if device != "cpu":
                 rows += (("where", "on the GPU"),)
             return _verdict(kind, exercise, passed, rows + _printed(printed))
@@ -83,8 +85,8 @@ def _not_attempted(exercise: Exercise) -> Verdict:
     return _verdict("not attempted", exercise, 0, (), close)
 
 
-def _report(check: Check, subject: Subject, outcome: _sandbox.Outcome) -> tuple[Kind, Rows]:
-    """The kind of the verdict on a check that did not pass, and its rows."""
+def _report(check: Check, subject: Subject, outcome: _sandbox.Outcome, history: list[Call]) -> tuple[Kind, Rows]:
+    """The kind of the verdict on a check that did not pass, and its rows; history holds calls of the checks passed."""
     call, error = subject.latest, outcome.error
     if outcome.late:
         return "failed", _rows(check, subject, None, f"an answer within {check.seconds:g} s", *_late(outcome, subject))
@@ -92,7 +94,7 @@ def _report(check: Check, subject: Subject, outcome: _sandbox.Outcome) -> tuple[
         error = error.error
         own = own_line(traceback.extract_tb(error.__traceback__), subject.function)
         rows = (("error", _describe(error)), ("your line", own or "(its source is not at hand)"))
-        on, meaning = _on(subject, None), explain(subject)
+        on, meaning = _on(subject, None), explain(check, subject, history)
         return "raised", (
             *rows,
             ("should hold", check.property),
@@ -101,10 +103,10 @@ def _report(check: Check, subject: Subject, outcome: _sandbox.Outcome) -> tuple[
         )
     if isinstance(error, Wrong):
         got = short(call.output) if error.got is None else short(error.got)
-        meaning = explain(subject) or " ".join(m for m in (error.meaning, check.meaning) if m)
+        meaning = explain(check, subject, history) or " ".join(m for m in (error.meaning, check.meaning) if m)
         return "failed", _rows(check, subject, error.on, short(error.expected), got, meaning)
     text = f"The check cannot go on with that result ({type(error).__name__}: {str(error)[:200]})."
-    return "failed", _rows(check, subject, None, "", short(call.output), explain(subject) or text)
+    return "failed", _rows(check, subject, None, "", short(call.output), explain(check, subject, history) or text)
 
 
 def _late(outcome: _sandbox.Outcome, subject: Subject) -> tuple[str, str]:
@@ -147,17 +149,34 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message[:500]}" if message else type(error).__name__
 
 
-def explain(subject: Subject) -> str:
-    """The message of the first mistake that would have given the same results in the same calls, or ''."""
-    calls = subject.calls
+def explain(check: Check, subject: Subject, history: list[Call]) -> str:
+    """The message of the mistake that would have given the student's results, or ''.
+
+    A mistake fits if it gives them in every call of the check that failed, and fails that check too; better still if it
+    gives them in the checks passed before.
+    """
+    calls, exercise = subject.calls, subject.exercise
 
     def look() -> str:
-        for wrong, message in subject.exercise.mistakes:
-            if calls and all(_reproduces(wrong, call) for call in calls):
-                return message
-        return ""
+        same = [pair for pair in exercise.mistakes if calls and all(_reproduces(pair[0], call) for call in calls)]
+        fitting = [pair for pair in same if not _passes(check, Subject(pair[0], exercise, subject.seed), calls[0])]
+        closer = [pair for pair in fitting if all(_reproduces(pair[0], call) for call in history)]
+        return next((message for _, message in closer or fitting), "")
 
-    return _sandbox.run(look, 5.0).value or ""
+    return _sandbox.run(look, check.seconds).value or ""
+
+
+def _passes(check: Check, subject: Subject, like: Call) -> bool:
+    try:
+        _repeat(check, subject, _device(like))
+    except (Exception, Raised):
+        return False
+    return True
+
+
+def _device(call: Call) -> str:
+    values = (*call.before.positional, *call.before.named.values(), call.output)
+    return next((v.device.type for v in values if isinstance(v, torch.Tensor)), "cpu")
 
 
 def _reproduces(wrong: Function, call: Call) -> bool:
@@ -214,16 +233,14 @@ def signature_mismatch(function: Function, reference: Function) -> tuple[str, st
         own, due = inspect.signature(function).parameters, inspect.signature(reference).parameters
     except (TypeError, ValueError):
         return None
-    kinds = {p.kind for p in own.values()}
-    if {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds:
+    starred = {p.kind for p in own.values()} & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    if len(starred) == 2:
         return None
-    extra = [p for name, p in own.items() if name not in due]
-    fits = [name for name in own if name in due] == list(due) and all(
-        p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in extra
-    )
-    fits = fits and all(
-        own[name].default is not p.empty or p.default is p.empty for name, p in due.items() if name in own
-    )
+    by_place = [[n for n, p in f.items() if p.kind not in (p.KEYWORD_ONLY, *starred)] for f in (own, due)]
+    fits = by_place[0][: len(by_place[1])] == by_place[1] and set(due) <= set(own)
+    fits = fits and all(own[n].default is not p.empty for n, p in due.items() if p.default is not p.empty)
+    more = [p for n, p in own.items() if n not in due and p.kind not in starred]
+    fits = fits and all(p.default is not p.empty for p in more)
     return None if fits else (parameters(reference), parameters(function))
 
 

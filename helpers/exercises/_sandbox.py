@@ -147,6 +147,7 @@ def protected() -> Iterator[None]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     dtype, grad, threads = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
     recursion, folder = sys.getrecursionlimit(), os.getcwd()
     try:
         with warnings.catch_warnings():
@@ -160,6 +161,7 @@ def protected() -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
+        torch.use_deterministic_algorithms(deterministic)
         if mps is not None:
             torch.mps.set_rng_state(mps)
         if torch.get_num_threads() != threads:

@@ -50,7 +50,10 @@ def short(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Tensor):
-        return _short_tensor(value.detach())
+        try:
+            return _short_tensor(value.detach())
+        except RuntimeError:  # it comes from inside a transform of torch.func that is over
+            return "a tensor"
     if isinstance(value, np.ndarray):
         return f"NumPy array {value!s}" if value.size <= 8 else f"NumPy array of shape {value.shape}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real | tuple | list | dict):
