@@ -42,4 +42,4 @@ lock: environment  ## write requirements.lock anew from pyproject.toml (for auth
 
 clean:  ## remove .venv, dist and caches; never work/
 	rm -rf .venv dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
-	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./work -prune -o -name __pycache__ -prune -exec rm -rf {} +

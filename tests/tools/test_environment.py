@@ -56,7 +56,9 @@ def test_an_old_python_is_named_with_the_remedy(tmp_path: Path) -> None:
     pretend = "import sys; sys.version_info = (3, 9, 1); exec(sys.argv[1])"
     old.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec "{sys.executable}" -c "{pretend}" "$2"\necho ran\n')
     old.chmod(0o755)
-    result = subprocess.run(["make", "environment", f"PYTHON={old}"], cwd=ROOT, capture_output=True, text=True)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "environment", f"PYTHON={old}"]
+    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert result.returncode and result.stdout == ""
     assert "Python 3.9 is too old: install Python 3.11 or later, then run make PYTHON=python3.11" in result.stderr
 
