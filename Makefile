@@ -9,6 +9,8 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 environment:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python %d.%d is too old: \
+	install Python 3.11 or later, then run make PYTHON=python3.11 (or what it is called)." % v[:2])'
 	@$(PYTHON) tools/environment.py
 
 lab: environment  ## open the lectures in JupyterLab (LABFLAGS="--no-browser" and the like are handed on)
@@ -40,4 +42,4 @@ lock: environment  ## write requirements.lock anew from pyproject.toml (for auth
 
 clean:  ## remove .venv, dist and caches; never work/
 	rm -rf .venv dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
-	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./work -prune -o -name __pycache__ -prune -exec rm -rf {} +
