@@ -153,6 +153,23 @@ def test_breast_cancer_table():
     assert torch.allclose(rows[:, 1:].mean(0), torch.zeros(30, dtype=rows.dtype), atol=1e-10)
 
 
+def test_breast_cancer_reference_by_another_run():
+    """64 chains with random path lengths, their means independent; the error of the reference, 0.004, is allowed for."""
+    mean, sd = (
+        torch.tensor(v, dtype=torch.float64) for v in (posteriors.BREAST_CANCER_MEAN, posteriors.BREAST_CANCER_SD)
+    )
+    x, r = (
+        mean + sd / 2 * torch.randn(64, 31, generator=rng(17), dtype=torch.float64),
+        torch.rand(60, generator=rng(18)),
+    )
+    step, eta = partial(mcmc.hmc_step, steps=12), lambda t: 0.05 + 0.06 * float(r[t])
+    draws = sample(step, posteriors.breast_cancer(), x, 40, step_size=eta, warmup=20, generator=rng(19))
+    per_chain = draws.x.mean(1)
+    error = (per_chain.var(0) / 64 + 0.004**2).sqrt()
+    assert ((per_chain.mean(0) - mean) / error).abs().max() < Z
+    assert draws.x.flatten(0, 1).std(0) / sd == pytest.approx(torch.ones(31), rel=0.15)
+
+
 def test_minibatches():
     posterior = logistic()._replace(batch_size=4)
     rows, sign = posterior.batch(3, rng(16))
