@@ -154,7 +154,7 @@ def test_breast_cancer_table():
 
 
 def test_breast_cancer_reference_by_another_run():
-    """64 chains with random path lengths, their means independent; the error of the reference, 0.004, is allowed for."""
+    """64 chains with random path lengths and independent means; the error of the reference, 0.004, is allowed for."""
     mean, sd = (
         torch.tensor(v, dtype=torch.float64) for v in (posteriors.BREAST_CANCER_MEAN, posteriors.BREAST_CANCER_SD)
     )
