@@ -22,6 +22,11 @@ def close(a: Tensor, b: object, rtol: float = 1e-9, atol: float = 1e-12) -> bool
     return a.shape == expected.shape and torch.allclose(a, expected, rtol=rtol, atol=atol)
 
 
+@pytest.fixture(autouse=True)
+def single_precision() -> None:
+    torch.set_default_dtype(torch.float32)  # whatever a lecture's set-up cell, run in another test, left behind
+
+
 @pytest.fixture
 def g() -> torch.Generator:
     return torch.Generator().manual_seed(0)
