@@ -1,4 +1,4 @@
-"""`make bench`: what the course costs, as ratios within one run where a ratio can be had. Prints a table, tests nothing.
+"""`make bench`: what the course costs, as ratios within one run where a ratio can be had. A table, never a test.
 
 Each row: what, measured, at most. Other files tools/bench_<word>.py add the rows of their lecture by `rows()`.
 """
