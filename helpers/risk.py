@@ -7,7 +7,9 @@ margin, R risk, eta step size, beta momentum, tau weight penalty, p and q densit
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -191,6 +193,26 @@ def optimal_step_quadratic(gradient: Tensor, hessian: Tensor) -> Tensor:
     if not (curvature > 0).all():
         raise ValueError(f"g'Hg must be positive, got {curvature.min().item():.3g}: is g zero or H indefinite?")
     return gradient.square().sum(-1) / curvature
+
+
+def lbfgs(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], w: Tensor, *, iterations: int) -> Tensor:
+    """Minimise a smooth function from w by SciPy's L-BFGS (memory 20) until nothing changes in double precision.
+
+    value_and_gradient(w) -> scalar and gradient of w's shape -> the path (iterations done, *w.shape), the best last.
+    """
+    path: list[Tensor] = []
+
+    def unpack(flat: np.ndarray) -> Tensor:
+        return torch.as_tensor(flat).to(w).reshape(w.shape)
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = value_and_gradient(unpack(flat))
+        return value.item(), gradient.double().cpu().numpy().ravel()
+
+    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+    keep = lambda flat: path.append(unpack(flat.copy()))  # noqa: E731
+    minimize(objective, w.double().cpu().numpy().ravel(), jac=True, method="L-BFGS-B", callback=keep, options=options)
+    return torch.stack(path)
 
 
 def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tensor:
@@ -401,14 +423,18 @@ def multiclass_logistic_loss(z: Tensor, y: Tensor) -> Tensor:
     Raises ValueError if the shapes or the type of y are others.
     """
     if z.ndim != 2 or y.shape != z.shape[:1] or y.dtype != torch.int64:
-        raise ValueError(f"z must be (N, K) and y (N,) of int64, got {tuple(z.shape)}, {tuple(y.shape)} of {y.dtype}")
+        raise ValueError(f"z must be (N, K), y (N,) of int64, got {tuple(z.shape)}, {tuple(y.shape)} of {y.dtype}")
     return torch.logsumexp(z, -1) - z.gather(1, y[:, None])[:, 0]
 
 
 def softmax_gradient(w: Tensor, x: Tensor, y: Tensor, tau: float = 0.0) -> Tensor:
-    r"""(1/k) (softmax(x w') - Y)' x + tau w, Y the one-hot labels: the gradient of the mean multi-class logistic loss of
-    the scores z = x w' with the penalty tau |w|^2 / 2. w (K, d), x (k, d), y (k,) in 0 .. K-1 -> (K, d).
+    r"""(1/k) (softmax(x w') - Y)' x + tau w, Y the one-hot labels: the gradient of the penalised multi-class risk.
+
+    The scores are z = x w', the penalty tau |w|^2 / 2. w (K, d), x (k, d), y (k,) in 0 .. K-1 -> (K, d).
+    Raises ValueError if the shapes disagree.
     """
+    if y.shape != x.shape[:1] or w.shape[1:] != x.shape[1:]:
+        raise ValueError(f"need w (K, d), x (k, d), y (k,), got {tuple(w.shape)}, {tuple(x.shape)}, {tuple(y.shape)}")
     return (softmax(x @ w.T) - F.one_hot(y, len(w)).to(x.dtype)).T @ x / len(x) + tau * w
 
 

@@ -138,3 +138,16 @@ def test_a_wrong_name_gets_the_nearest_right_one():
     with pytest.raises(ValueError, match=r"got 'zebra'\.$"):
         runtime.check_name("zebra", ("ab", "mnist"))
     runtime.check_name("ab", ("ab", "mnist"))
+
+
+def test_seed_fixes_the_threads_when_asked_and_refuses_none() -> None:
+    before = torch.get_num_threads()
+    try:
+        runtime.seed(0, threads=2)
+        assert torch.get_num_threads() == 2
+        runtime.seed(0)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+            runtime.seed(0, threads=0)
+    finally:
+        torch.set_num_threads(before)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -13,8 +13,8 @@ from helpers.training import cross_entropy, fit
 BATCH = 128
 
 
-def bench_training(rounds: int = 15, steps: int = 60) -> tuple[str, float, float]:
-    """(name, ratio, limit): the median time of `fit` over that of the bare loop, for LeNet on MNIST, batches of 128.
+def rows(rounds: int = 15, steps: int = 60) -> Iterator[tuple[str, float, float, str]]:
+    """The median time of `fit` over that of the bare loop, for LeNet on MNIST, batches of 128.
 
     The two take turns, so that what else the machine does falls on both.
     """
@@ -38,7 +38,7 @@ def bench_training(rounds: int = 15, steps: int = 60) -> tuple[str, float, float
 
     times = [(_seconds(ours), _seconds(bare)) for _ in range(rounds + 1)][1:]  # the first round warms both up
     ratio = statistics.median(a for a, _ in times) / statistics.median(b for _, b in times)
-    return "training loop / bare loop", ratio, 1.05
+    yield "training loop / bare loop", ratio, 1.05, ""
 
 
 def _seconds(train: Callable[[nn.Module], None]) -> float:
@@ -47,8 +47,3 @@ def _seconds(train: Callable[[nn.Module], None]) -> float:
     start = time.perf_counter()
     train(model)
     return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    name, ratio, limit = bench_training()
-    print(f"{name}: {ratio:.3f} (at most {limit})")

@@ -113,9 +113,8 @@ class Note:
 
 def highlighted(code: str) -> str:
     """Python source as HTML on a light ground of its own, so that it reads in a dark theme too."""
-    style = (
-        "background:#f6f8fa;color:#1f2328;padding:8px 12px;margin:6px 0;overflow-x:auto;font-size:13px;line-height:1.4"
-    )
+    ground = "background:#f6f8fa;color:#1f2328;padding:8px 12px;margin:6px 0"
+    style = f"{ground};white-space:pre;overflow-x:auto;font-size:13px;line-height:1.4"
     try:
         from pygments import highlight
         from pygments.formatters import HtmlFormatter

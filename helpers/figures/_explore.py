@@ -24,17 +24,21 @@ class Redraw:
 
     def __init__(self, draw: Callable[..., Figure]):
         self.draw = draw
-        self._places: dict[Any, list[Any]] = {}
+        self._places: dict[Any, tuple[list[Any], Any]] = {}
 
     def __call__(self, **setting: Any) -> bytes:
-        fig = self.draw(**setting)
+        fig: Any = self.draw(**setting)
         room = _room(fig)
         if room in self._places:
+            places, title = self._places[room]
             fig.set_layout_engine("none")
-            for axes, place in zip(fig.axes, self._places[room], strict=True):
+            for axes, place in zip(fig.axes, places, strict=True):
                 axes.set_position(place, which="original")
+            if title:
+                fig._suptitle.set_position(title)
         sheet = pixels(fig)
-        self._places.setdefault(room, [axes.get_position(original=True) for axes in fig.axes])
+        title = fig._suptitle.get_position() if fig.get_suptitle() else None
+        self._places.setdefault(room, ([axes.get_position(original=True) for axes in fig.axes], title))
         return encode(sheet, quick=True)
 
 
@@ -76,18 +80,17 @@ def panel(draw: Any) -> Any:
     import ipywidgets
 
     controls = {name: parameter.widget() for name, parameter in draw.parameters.items()}
-    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
-    problem = ipywidgets.HTML()
-
-    make = Redraw(draw)
+    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%", align_self="flex-start"))
+    problem, make = ipywidgets.HTML(), Redraw(draw)
 
     def redraw(_: Any = None) -> None:
         try:
-            picture.value = make(**{name: control.value for name, control in controls.items()})
-            problem.value, picture.layout.opacity = "", "1"
+            picture.value = make(**{name: _tidy(control.value) for name, control in controls.items()})
+            problem.value = ""
         except Exception as error:
             text = html.escape(f"{type(error).__name__}: {error}")
-            problem.value, picture.layout.opacity = f'<b style="color:#D55E00">✗ {text}</b>', "0.35"
+            kept = " (The picture is of the setting before.)" if picture.value else ""
+            problem.value = f'<b style="color:#D55E00">✗ {text}</b>{kept}'
 
     def reset(_: Any) -> None:
         for name, control in controls.items():
@@ -106,6 +109,11 @@ def panel(draw: Any) -> Any:
     flow = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center", grid_gap="2px 28px")
     redraw()
     return ipywidgets.VBox([ipywidgets.Box([*rows, button], layout=flow), picture, problem])
+
+
+def _tidy(value: Any) -> Any:
+    """A slider's 0.24000000000000021 is 0.24."""
+    return float(f"{value:.10g}") if isinstance(value, float) else value
 
 
 def _labelled(parameter: Range | Choice, name: str, control: Any) -> Any:

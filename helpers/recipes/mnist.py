@@ -17,13 +17,13 @@ def mnist_metrics(model: nn.Module) -> dict[str, float]:
 
 @recipe("mnist_cnn", model=models.lenet, measure=mnist_metrics, half=True)
 def mnist_cnn(model: nn.Module) -> None:
-    """Ten epochs of Adam at 1e-3, cosine schedule, batches of 128, each batch shifted by up to two pixels."""
+    """Ten epochs of Adam with a cosine schedule from 3e-3, batches of 128, each batch shifted by up to two pixels."""
     device, mnist, steps = next(model.parameters()).device, data.load("mnist"), 4_680
     shifts = runtime.generator(1, "cpu")
 
     def shifted_cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        down, right = torch.randint(-2, 3, (2,), generator=shifts).tolist()
-        return cross_entropy(model, x.roll((down, right), (2, 3)), y)  # the rim of four pixels is blank: nothing wraps
+        top, left = torch.randint(0, 5, (2,), generator=shifts).tolist()
+        return cross_entropy(model, nn.functional.pad(x, (2, 2, 2, 2))[..., top : top + 28, left : left + 28], y)
 
     fit(
         model,
@@ -31,6 +31,6 @@ def mnist_cnn(model: nn.Module) -> None:
         (mnist.x_train.to(device), mnist.y_train.to(device)),
         torch.optim.Adam(model.parameters()),
         steps=steps,
-        schedule=lambda step: cosine_schedule(step, steps, peak=1e-3),
+        schedule=lambda step: cosine_schedule(step, steps, peak=3e-3),
         generator=runtime.generator(0, "cpu"),
     )

@@ -4,12 +4,14 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import pytest
+import torch
 
 from helpers import exercises
 from helpers.exercises import Exercise, examine
@@ -145,8 +147,18 @@ def test_every_stub_has_its_exercise_and_every_exercise_its_stub(word: str) -> N
         assert f"Exercise {declared[name].number} ({declared[name].minutes} min)" in (ast.get_docstring(stub) or "")
 
 
+@pytest.fixture
+def settings_kept() -> Iterator[None]:
+    """What a set-up cell turns is turned back."""
+    kept = torch.get_default_dtype(), torch.get_rng_state(), list(sys.path)
+    yield
+    torch.set_default_dtype(kept[0])
+    torch.set_rng_state(kept[1])
+    sys.path[:] = kept[2]
+
+
 @pytest.mark.parametrize("word", SOURCES)
-def test_set_up_and_solved_exercises_alone_run(word: str, capsys: Any) -> None:
+def test_set_up_and_solved_exercises_alone_run(word: str, capsys: Any, settings_kept: None) -> None:
     cells = code_cells(word)
     space: dict[str, Any] = {"__name__": "__main__"}
     for k, (source, tags) in enumerate(cells):
