@@ -1,8 +1,8 @@
 r"""Lecture 5, `mcmc`: finite chains, samplers as pure steps on a batch of chains, and what their draws are worth.
 
 A step is `step(log_prob, state, *, step_size, generator) -> (state, info)`: it moves every chain of the batch once, and
-nothing else. `helpers.sampling.sample` runs any of them; `helpers.targets` holds densities with known answers;
-`helpers.diagnostics`, `helpers.exactness` and `helpers.chain_theory` judge the result.
+nothing else. In `helpers.chains`, `sampling` runs any of them, `targets` and `posteriors` are densities to run them on,
+`diagnostics`, `exactness` and `theory` judge the result.
 """
 
 import math
@@ -12,8 +12,8 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from helpers.chain_state import Chain, Info, LogProb, chain, moved, noise, positive, with_gradient
-from helpers.posteriors import Posterior
+from helpers.chains.posteriors import Posterior
+from helpers.chains.state import Chain, Info, LogProb, chain, moved, noise, positive, with_gradient
 
 DIVERGENT = -1000.0
 """A Hamiltonian trajectory whose log acceptance ratio is below this has left the level set: it is called divergent."""

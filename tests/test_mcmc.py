@@ -12,8 +12,9 @@ import pytest
 import torch
 from scipy import stats
 
-from helpers import chain_theory, exactness, finite_chains, mcmc, posteriors, targets
-from helpers.chain_state import Chain, chain, moved, noise
+from helpers import mcmc
+from helpers.chains import exactness, finite, posteriors, targets, theory
+from helpers.chains.state import Chain, chain, moved, noise
 
 FALSE_ALARM = 1e-6
 Z = float(stats.norm.isf(FALSE_ALARM / 200))  # two-sided, over at most 100 scores
@@ -213,7 +214,7 @@ def test_detailed_balance_in_three_cells_of_a_matrix():
     matrix = torch.tensor([[0.2, 0.5, 0.3], [0.3, 0.2, 0.5], [0.5, 0.3, 0.2]], dtype=torch.float64)
     first = torch.randint(3, (CHAINS,), generator=rng(15))
     cyclic, symmetric = (
-        exactness.detailed_balance(first, finite_chains.simulate(m, first, 1, generator=rng(16))[:, 1], 3)
+        exactness.detailed_balance(first, finite.simulate(m, first, 1, generator=rng(16))[:, 1], 3)
         for m in (matrix, (matrix + matrix.T) / 2)
     )
     assert cyclic < FALSE_ALARM < symmetric
@@ -325,7 +326,7 @@ def eta_for_two_eta(log_prob, s, *, step_size, generator):
 def ula_scores(step, eta=0.5, s2=4.0):
     """z-score of the variance of ULA on N(0, s2), started in its own closed-form law, and of the target's variance."""
     target, generator = targets.gaussian(torch.tensor([[s2]], dtype=torch.float64)), rng(6)
-    variance = chain_theory.ula_variance(eta, s2)
+    variance = theory.ula_variance(eta, s2)
     s = chain(variance**0.5 * noise(torch.empty(CHAINS, 1, dtype=torch.float64), generator), target)
     for _ in range(30):
         s, _ = step(target, s, step_size=eta, generator=generator)
@@ -350,7 +351,7 @@ def conjugate(batch_size=5):
 def sgld_score(step, eta=0.01):
     posterior, x = conjugate()
     precision = len(x) + 1.0
-    variance = chain_theory.sgld_variance(eta, precision, chain_theory.minibatch_noise(x, 1.0, posterior.batch_size))
+    variance = theory.sgld_variance(eta, precision, theory.minibatch_noise(x, 1.0, posterior.batch_size))
     generator, mean = rng(8), x.sum() / precision
     s = chain(mean + variance**0.5 * torch.randn(CHAINS, 1, generator=generator, dtype=torch.float64), posterior)
     for _ in range(15):
@@ -459,7 +460,7 @@ def test_gibbs_is_metropolis_hastings_that_never_refuses():
 def test_gibbs_eigenvalues(rho):
     precision = targets.correlated_gaussian(2, rho).precision
     sweep, random = (
-        torch.linalg.eigvals(chain_theory.gibbs_matrix(precision, s)).abs().max() for s in ("systematic", "random")
+        torch.linalg.eigvals(theory.gibbs_matrix(precision, s)).abs().max() for s in ("systematic", "random")
     )
     assert math.isclose(sweep, rho**2, abs_tol=1e-12) and math.isclose(random, (1 + abs(rho)) / 2, rel_tol=1e-12)
 

@@ -8,9 +8,10 @@ import torch
 from scipy import stats
 from torch import nn
 
-from helpers import exactness, mcmc, posteriors, targets
-from helpers.chain_state import chain
-from helpers.sampling import sample
+from helpers import mcmc
+from helpers.chains import exactness, posteriors, targets
+from helpers.chains.sampling import sample
+from helpers.chains.state import chain
 
 Z = float(stats.norm.isf(1e-6 / 200))  # false alarm 1e-6 over at most 100 two-sided scores
 

@@ -10,7 +10,7 @@ from scipy import integrate
 from torch import Generator, Tensor
 from torch.nn.functional import logsigmoid
 
-from helpers.chain_state import LogProb
+from helpers.chains.state import LogProb
 
 SCHOOL_EFFECTS = (28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0)
 SCHOOL_ERRORS = (15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0)

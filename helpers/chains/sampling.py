@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers import runtime
-from helpers.chain_state import Chain, Info, LogProb, start
+from helpers.chains.state import Chain, Info, LogProb, start
 
 
 class Step(Protocol):

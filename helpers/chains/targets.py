@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from helpers.chain_state import LogProb
+from helpers.chains.state import LogProb
 
 Draw = Callable[[int, Generator | None], Tensor]
 
@@ -29,6 +29,17 @@ class Target:
     def __call__(self, x: Tensor) -> Tensor:
         """log pi(x) + constant: (chains, d) -> (chains,)."""
         return self.log_prob(x)
+
+
+@dataclass(frozen=True)
+class Smooth(Target):
+    """A target that knows its gradient, in a fifth of autograd's time."""
+
+    gradient: LogProb
+
+    def value_and_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """log pi(x) (chains,) and its gradient (chains, d)."""
+        return self.log_prob(x), self.gradient(x)
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ def correlated_gaussian(d: int, rho: float) -> Gaussian:
     return gaussian(rho ** (i[:, None] - i).abs())
 
 
-def banana(scale: float = 2.0, bend: float = 0.5) -> Target:
+def banana(scale: float = 2.0, bend: float = 0.5) -> Smooth:
     r"""x_1 ~ N(0, s^2),  x_2 | x_1 ~ N(b (x_1^2 - s^2), 1): mean 0, variances s^2, 1 + 2 b^2 s^4.
 
     Source: Haario, Saksman & Tamminen 1999.
@@ -95,16 +106,20 @@ def banana(scale: float = 2.0, bend: float = 0.5) -> Target:
         bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)
         return -(x[:, 0] / scale).square() / 2 - bent.square() / 2
 
+    def gradient(x: Tensor) -> Tensor:
+        bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)
+        return torch.stack([2 * bend * x[:, 0] * bent - x[:, 0] / scale**2, -bent], dim=1)
+
     def draw(n: int, generator: Generator | None) -> Tensor:
         first, second = _randn(2, n, generator=generator)
         first = scale * first
         return torch.stack([first, second + bend * (first.square() - scale**2)], dim=1)
 
     variance = torch.tensor([scale**2, 1 + 2 * bend**2 * scale**4], dtype=torch.float64)
-    return Target("banana", log_prob, torch.zeros(2, dtype=torch.float64), variance, draw)
+    return Smooth("banana", log_prob, torch.zeros(2, dtype=torch.float64), variance, draw, gradient)
 
 
-def funnel(d: int = 10, scale: float = 3.0) -> Target:
+def funnel(d: int = 10, scale: float = 3.0) -> Smooth:
     r"""v = x_1 ~ N(0, s^2),  x_i | v ~ N(0, e^v), i = 2, ..., d: mean 0, variances s^2, e^{s^2/2}. Source: Neal 2003.
 
     Non-centred, x_i = e^{v/2} z_i with (v/s, z) ~ N(0, I): the same law from a target without a neck.
@@ -116,6 +131,11 @@ def funnel(d: int = 10, scale: float = 3.0) -> Target:
         v = x[:, 0]
         return -(v / scale).square() / 2 - (x[:, 1:].square().sum(1) * (-v).exp() + (d - 1) * v) / 2
 
+    def gradient(x: Tensor) -> Tensor:
+        narrow = (-x[:, :1]).exp()
+        neck = -x[:, :1] / scale**2 + (x[:, 1:].square().sum(1, keepdim=True) * narrow - (d - 1)) / 2
+        return torch.cat([neck, -x[:, 1:] * narrow], dim=1)
+
     def draw(n: int, generator: Generator | None) -> Tensor:
         z = _randn(n, d, generator=generator)
         v = scale * z[:, :1]
@@ -123,10 +143,10 @@ def funnel(d: int = 10, scale: float = 3.0) -> Target:
 
     variance = torch.full((d,), math.exp(scale**2 / 2), dtype=torch.float64)
     variance[0] = scale**2
-    return Target("funnel", log_prob, torch.zeros(d, dtype=torch.float64), variance, draw)
+    return Smooth("funnel", log_prob, torch.zeros(d, dtype=torch.float64), variance, draw, gradient)
 
 
-def mixture(means: Tensor, scale: float = 1.0, weights: Tensor | None = None) -> Target:
+def mixture(means: Tensor, scale: float = 1.0, weights: Tensor | None = None) -> Smooth:
     r"""sum_k w_k N(m_k, s^2 I): mean sum w_k m_k, variance s^2 + sum w_k m_k^2 - mean^2, coordinate by coordinate.
 
     means (k, d), weights (k,) summing to 1, or None for equal ones. Raises ValueError otherwise.
@@ -140,9 +160,14 @@ def mixture(means: Tensor, scale: float = 1.0, weights: Tensor | None = None) ->
         squares = (x[:, None] - m.to(x)).square().sum(2)
         return (w.log().to(x) - squares / (2 * scale**2)).logsumexp(1)
 
+    def gradient(x: Tensor) -> Tensor:
+        away = m.to(x) - x[:, None]
+        share = (w.log().to(x) - away.square().sum(2) / (2 * scale**2)).softmax(1)
+        return (share[:, :, None] * away).sum(1) / scale**2
+
     def draw(n: int, generator: Generator | None) -> Tensor:
         which = torch.multinomial(w, n, replacement=True, generator=generator)
         return m[which] + scale * _randn(n, m.shape[1], generator=generator)
 
     mean = w @ m
-    return Target("mixture", log_prob, mean, scale**2 + w @ m.square() - mean.square(), draw)
+    return Smooth("mixture", log_prob, mean, scale**2 + w @ m.square() - mean.square(), draw, gradient)

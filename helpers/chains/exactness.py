@@ -10,8 +10,8 @@ import torch
 from scipy import stats
 from torch import Generator, Tensor
 
-from helpers.chain_state import LogProb, chain
-from helpers.sampling import Step
+from helpers.chains.sampling import Step
+from helpers.chains.state import LogProb, chain
 
 Simulator = Callable[[Tensor, Generator | None], Tensor]
 Kernel = Callable[[Tensor, Tensor, Generator | None], Tensor]

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy import linalg, stats
 
-from helpers import diagnostics, mcmc
+from helpers import mcmc
+from helpers.chains import diagnostics
 
 
 def autoregressive(chains, n, phi, seed):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from helpers.chain_state import LogProb
-from helpers.targets import Draw
+from helpers.chains.state import LogProb
+from helpers.chains.targets import Draw
 
 
 class Weighted(NamedTuple):

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from helpers import mcmc, posteriors, targets
-from helpers.chain_state import chain, start
-from helpers.sampling import sample, tune_step_size
+from helpers import mcmc
+from helpers.chains import posteriors, targets
+from helpers.chains.sampling import sample, tune_step_size
+from helpers.chains.state import chain, start
 
 NORMAL = targets.correlated_gaussian(3, 0.5)
 POSTERIOR = posteriors.gaussian_mean_posterior(torch.linspace(-1, 2, 40, dtype=torch.float64), batch_size=10)
