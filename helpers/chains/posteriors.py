@@ -73,11 +73,6 @@ def laplace_prior(scale: float) -> LogProb:
     return lambda theta: -theta.abs().sum(1) / scale
 
 
-def uniform_prior(bound: float) -> LogProb:
-    """0 where all |theta_j| <= bound, -inf elsewhere. Its gradient is 0: only a Metropolis step keeps to the box."""
-    return lambda theta: torch.where((theta.abs() <= bound).all(1), 0.0 * theta.sum(1), -math.inf)
-
-
 def gaussian_mean_posterior(x: Tensor, noise: float = 1.0, prior: float = 1.0, batch_size: int = 10) -> Posterior:
     r"""theta ~ N(0, prior^2), x_i | theta ~ N(theta, noise^2): the posterior is N(m, 1/a) with precision
     a = N/noise^2 + 1/prior^2 and m = sum x_i / (noise^2 a). x (N,)."""

@@ -34,7 +34,7 @@ def _known(f: Function, draw: Draw) -> None:
 
 
 def _near(f: Function, draw: Draw) -> None:
-    draws = autoregressive(draw, 4, 800, draw.choice([0.6, 0.8]))
+    draws = autoregressive(draw, 4, 2000, draw.choice([0.6, 0.8]))
     worth, reference = float(f(draws)), float(mcmc.effective_sample_size(draws))
     require(abs(worth / reference - 1) < 0.25, expected=f"{reference:,.0f}, give or take 25 %", got=f"{worth:,.0f}")
 

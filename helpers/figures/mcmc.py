@@ -64,10 +64,12 @@ def mixing(distance: Mapping[str, Tensor], rate: float, rates: Tensor) -> Pictur
     """Total variation over the steps for three chains; measured rate over |lambda_2| (chains, 2)."""
     fig, (left, right) = figure(1, 2, width=11, height=3.8)
     for (name, values), colour in zip(distance.items(), ("model", "attack", "bound"), strict=True):
-        label(left.semilogy(values, color=COLOUR[colour])[0], name, at=24, offset=(0, 10), ha="center")
+        line, up = left.semilogy(values, color=COLOUR[colour])[0], {"periodic": 9, "reducible": -11}.get(name, 10)
+        label(line, name, at=24, offset=(0, up), ha="center")
     left.semilogy(distance["weather"][0] * rate ** np.arange(41.0), "--", color=COLOUR["truth"])
     left.annotate("$|\\lambda_2|^t$", (9, rate**9), (0, 12), textcoords="offset points", color=COLOUR["truth"])
-    left.set(xlabel="step $t$", ylabel="total variation to $\\pi$", title="One chain forgets its start, two do not")
+    left.set(xlabel="step $t$", ylabel="total variation to $\\pi$", ylim=(None, 8))
+    left.set_title("One chain forgets its start, two do not")
     right.plot([0, 1], [0, 1], "--", color=COLOUR["truth"])
     right.plot(*rates.T, "o", color=COLOUR["model"])
     low = float(rates.min()) - 0.03
@@ -92,7 +94,7 @@ CUT = {"p12": 0.3, "p13": 0.0, "p21": 0.2, "p23": 0.0, "p31": 0.0, "p32": 0.0}
     stills=({}, {**RING, "t": 9}, {**CUT, "t": 25}),
 )
 def transition_matrix(p12: float, p13: float, p21: float, p23: float, p31: float, p32: float, t: int) -> Picture:
-    """A chain on three states, started in state 1: its matrix, its law at step t, its distance to the stationary law."""
+    """A chain on three states, started in state 1: its matrix, its law at step t, its distance to pi."""
     P = torch.tensor([[0, p12, p13], [p21, 0, p23], [p31, p32, 0]], dtype=torch.float64)
     P = P / P.sum(1, keepdim=True).clamp(min=1)
     P = P + torch.diag(1 - P.sum(1))
@@ -149,13 +151,13 @@ def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
 def ising(betas: Sequence[float], measured: Tensor, lattices: Tensor) -> Picture:
     """4 x 4: energy and magnetisation, Gibbs (dots) and exact (lines), (betas, 4); three large lattices (3, n, n)."""
     fig, axes = figure(1, 4, width=12, height=3.2, width_ratios=(1.5, 1, 1, 1))
-    for column, colour, text in ((0, "model", "energy per spin"), (2, "attack", "|magnetisation|")):
+    for column, colour, text, up in ((0, "model", "energy per spin", -22), (2, "attack", "|magnetisation|", 18)):
         axes[0].plot(betas, measured[:, column], "o", color=COLOUR[colour])
         label(
             axes[0].plot(betas, measured[:, column + 1], color=COLOUR[colour])[0],
             text,
-            at=2,
-            offset=(0, 16),
+            at=1,
+            offset=(0, up),
             ha="center",
         )
     axes[0].set(xlabel="$\\beta$", ylim=(-2.1, 1.35), title="4 × 4: Gibbs and exact")
@@ -348,18 +350,18 @@ def hamiltonian(
 ) -> Picture:
     """One trajectory by leapfrog and by Euler; the median energy error over the step for paths of length 1."""
     fig, (left, right) = figure(1, 2, width=11, height=4.0)
-    _density(left, target, (-6, 6, -4, 10))
+    _density(left, target, (-6, 6, -7, 10))
     start, p0 = torch.tensor([[-2.5, 1.0]], dtype=torch.float64), torch.tensor([[1.6, -0.9]], dtype=torch.float64)
     for name, f, colour in (("leapfrog", leapfrog, "model"), ("Euler", euler, "attack")):
         x, p, path = start, p0, [start]
-        for _ in range(40):
+        for _ in range(80):
             x, p = f(target.gradient, x, p, 0.15, 1)
             path.append(x)
         left.plot(*torch.cat(path).T, ".-", color=COLOUR[colour], label=name, linewidth=1.2)
         line = right.loglog([1 / n for n in steps], drift[name], "o-", color=COLOUR[colour])[0]
         label(line, name, at=1, offset=(0, 12), ha="center")
     left.legend(loc="upper center", ncols=2)
-    left.set_title("40 steps of 0.15 from one start")
+    left.set_title("80 steps of 0.15 from one start")
     h = np.array([1 / n for n in steps])
     right.loglog(h, float(drift["leapfrog"][0]) * (h / h[0]) ** 2, "--", color=COLOUR["truth"])
     right.annotate(
@@ -370,6 +372,8 @@ def hamiltonian(
         color=COLOUR["truth"],
     )
     right.set(xlabel="step $h$", ylabel="median $|H'-H|$", title="Energy error of a path of length 1")
+    right.set_xticks(h, [f"1/{n}" for n in steps])
+    right.set_xticks((), minor=True)
     return fig
 
 
