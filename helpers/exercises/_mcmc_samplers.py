@@ -185,10 +185,10 @@ def _target(draw: Draw, d: int) -> Callable[[Tensor], Tensor]:
     return lambda x: -(precision.to(x) * (x - mean.to(x)).square()).sum(1) / 2
 
 
-def _move(f: Function, draw: Draw) -> tuple[Any, Any, Any, float, Any]:
+def _move(f: Function, draw: Draw) -> tuple[Any, Any, Any, Any, float]:
     log_prob, eta = _target(draw, 2), draw.number(0.1, 0.8)
     s = chain(draw.normal(1, 2, std=2.0).expand(N, 2).clone(), log_prob)
-    return log_prob, s, *f(log_prob, s, step_size=eta, generator=draw.generator()), eta  # type: ignore[return-value]
+    return log_prob, s, *f(log_prob, s, step_size=eta, generator=draw.generator()), eta
 
 
 def _drift(f: Function, draw: Draw) -> None:

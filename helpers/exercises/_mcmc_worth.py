@@ -17,7 +17,8 @@ F64 = torch.float64
 
 def autoregressive(draw: Draw, chains: int, n: int, phi: float, *more: int) -> Tensor:
     """x_{t+1} = phi x_t + sqrt(1 - phi^2) xi, started in its law N(0, 1): autocorrelation phi^t."""
-    xi, x = draw.normal(n, chains, *more), []
+    xi = draw.normal(n, chains, *more)
+    x: list[Tensor] = []
     for t in range(n):
         x.append(xi[0] if t == 0 else phi * x[-1] + (1 - phi**2) ** 0.5 * xi[t])
     return torch.stack(x, 1)

@@ -78,18 +78,21 @@ def mixing(distance: Mapping[str, Tensor], rate: float, rates: Tensor) -> Pictur
     return fig
 
 
-PROBABILITY = {"low": 0.0, "high": 1.0, "step": 0.05}
+def _entry(default: float, words: str) -> Range:
+    return Range(0.0, 1.0, default, step=0.05, label=words)
+
+
 RING = {"p12": 1.0, "p13": 0.0, "p21": 0.0, "p23": 1.0, "p31": 1.0, "p32": 0.0}
 CUT = {"p12": 0.3, "p13": 0.0, "p21": 0.2, "p23": 0.0, "p31": 0.0, "p32": 0.0}
 
 
 @explorer(
-    p12=Range(**PROBABILITY, default=0.15, label="1 → 2"),
-    p13=Range(**PROBABILITY, default=0.05, label="1 → 3"),
-    p21=Range(**PROBABILITY, default=0.3, label="2 → 1"),
-    p23=Range(**PROBABILITY, default=0.3, label="2 → 3"),
-    p31=Range(**PROBABILITY, default=0.1, label="3 → 1"),
-    p32=Range(**PROBABILITY, default=0.3, label="3 → 2"),
+    p12=_entry(0.15, "1 → 2"),
+    p13=_entry(0.05, "1 → 3"),
+    p21=_entry(0.3, "2 → 1"),
+    p23=_entry(0.3, "2 → 3"),
+    p31=_entry(0.1, "3 → 1"),
+    p32=_entry(0.3, "3 → 2"),
     t=Range(0, 30, 4, label="step t", play=True),
     stills=({}, {**RING, "t": 9}, {**CUT, "t": 25}),
 )
@@ -356,11 +359,11 @@ def hamiltonian(
         x, p, path = start, p0, [start]
         for _ in range(80):
             x, p = f(target.gradient, x, p, 0.15, 1)
-            path.append(x)
+            path.append(torch.where(x.abs() < 12, x, torch.nan))
         left.plot(*torch.cat(path).T, ".-", color=COLOUR[colour], label=name, linewidth=1.2)
         line = right.loglog([1 / n for n in steps], drift[name], "o-", color=COLOUR[colour])[0]
         label(line, name, at=1, offset=(0, 12), ha="center")
-    left.legend(loc="upper center", ncols=2)
+    left.legend(loc="lower right")
     left.set_title("80 steps of 0.15 from one start")
     h = np.array([1 / n for n in steps])
     right.loglog(h, float(drift["leapfrog"][0]) * (h / h[0]) ** 2, "--", color=COLOUR["truth"])
@@ -388,7 +391,7 @@ def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float]) -> Picture:
     axes.loglog(eta, measured, "o", color=COLOUR["attack"])
     axes.axhline(1, linestyle="--", color=COLOUR["truth"])
     axes.annotate("the posterior", (eta[0], 1), (0, -14), textcoords="offset points", color=COLOUR["truth"])
-    axes.annotate("noise of the batch", (float(eta[4]), 2.2), color=COLOUR["attack"], ha="center")
+    axes.annotate("noise of the batch", (float(eta[3]), 1.9), color=COLOUR["attack"], ha="center")
     axes.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
     axes.set_title("SGLD: what the batch adds to the bias")
     return fig
