@@ -110,8 +110,8 @@ class _Job:
 def run(work: Callable[[], Any], seconds: float, grace: float = 1.0) -> Outcome:
     """Runs work() in a thread for at most `seconds`, then stops it; never raises what work raises.
 
-    A call into C that does not return within the grace is left behind in its daemon thread (Outcome.lost). One that keeps
-    the interpreter's lock, such as sum(range(10**12)), nothing but a restart of the kernel can end.
+    A call into C that does not return within the grace is left behind in its daemon thread (Outcome.lost). One that
+    keeps the interpreter's lock, such as sum(range(10**12)), nothing but a restart of the kernel can end.
     A KeyboardInterrupt of the user (the stop button) stops the job and is passed on.
     """
     out, err = sys.stdout, sys.stderr
