@@ -193,3 +193,10 @@ def test_bad_input():
     with pytest.raises(ValueError, match="39 weights"):
         posteriors.network_logits(torch.zeros(1, 38), torch.zeros(1, 2, 5), (5, 4, 3))
     assert math.isfinite(targets.funnel()(torch.zeros(1, 10))[0])
+
+
+def test_the_laplace_prior_is_the_density_of_its_name():
+    theta = torch.randn(50, 4, generator=rng(9), dtype=torch.float64)
+    exact = torch.distributions.Laplace(0.0, 0.7).log_prob(theta).sum(1)
+    constant = exact - posteriors.laplace_prior(0.7)(theta)
+    assert torch.allclose(constant, constant[:1].expand(50))
