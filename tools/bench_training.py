@@ -13,7 +13,7 @@ from helpers.training import cross_entropy, fit
 BATCH = 128
 
 
-def rows(rounds: int = 15, steps: int = 60) -> Iterator[tuple[str, float, float, str]]:
+def rows(rounds: int = 9, steps: int = 40) -> Iterator[tuple[str, float, float, str]]:
     """The median time of `fit` over that of the bare loop, for LeNet on MNIST, batches of 128.
 
     The two take turns, so that what else the machine does falls on both.

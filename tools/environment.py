@@ -35,7 +35,7 @@ def explain(output: str, free: int) -> str:
         return "The disk is full: free about 8 GB (the course needs 2 GB, torch with CUDA 6 GB), then run make again."
     if re.search(r"ensurepip is not available|No module named '?(venv|ensurepip)", output):
         return "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv), run make again."
-    if re.search(r"dns error|resolution|lookup|connect|timed out|unreach|sending request|versions: none", output, re.I):
+    if NO_NETWORK.search(output):
         return "The package index cannot be reached: check the network or proxy settings, then run make again."
     return "Installing failed for the reason printed above: mend it, run `make clean`, then make again."
 

@@ -157,7 +157,6 @@ def build(source: Path, target: Path, url: str = "") -> None:
     run(notebook, target.parent, source.name)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.metadata.pop("execution", None)
             cell.outputs = [steady(output) for output in cell.outputs]
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)

@@ -37,7 +37,7 @@ def _known(f: Function, draw: Draw) -> None:
 def _near(f: Function, draw: Draw) -> None:
     draws = autoregressive(draw, 4, 2000, draw.choice([0.6, 0.8]))
     worth, reference = float(f(draws)), float(mcmc.effective_sample_size(draws))
-    require(abs(worth / reference - 1) < 0.25, expected=f"{reference:,.0f}, give or take 25 %", got=f"{worth:,.0f}")
+    require(abs(worth / reference - 1) < 0.45, expected=f"{reference:,.0f}, give or take 45 %", got=f"{worth:,.0f}")
 
 
 def _apart(f: Function, draw: Draw) -> None:
@@ -80,7 +80,7 @@ effective_sample_size = Exercise(
     "5.10",
     mcmc.effective_sample_size,
     checks=(
-        holds("agrees with the course's estimate to within 25 %", _near, dtype=F64, times=6),
+        holds("agrees with the course's estimate to within 45 %", _near, dtype=F64, times=6),
         holds("is N (1 - phi)/(1 + phi) for autoregressive chains", _known, dtype=F64, times=2),
         holds("is small when the chains sit in different places", _apart, dtype=F64),
         holds("is small when the chains are still on their way", _drifting, dtype=F64),

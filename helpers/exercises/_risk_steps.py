@@ -38,6 +38,11 @@ def _heavy_ball(f: Function, draw: Draw) -> None:
     agree(w2, w1 - eta * g1 + beta * (w1 - w0))
 
 
+def _ascent(w, gradient, velocity, *, eta, beta=0.0, tau=0.0):  # type: ignore[no-untyped-def]
+    velocity = beta * velocity + gradient + tau * w
+    return w + eta * velocity, velocity
+
+
 def _averaged(w, gradient, velocity, *, eta, beta=0.0, tau=0.0):  # type: ignore[no-untyped-def]
     velocity = beta * velocity + (1 - beta) * (gradient + tau * w)
     return w - eta * velocity, velocity
@@ -81,6 +86,7 @@ sgd_step = Exercise(
         holds("two steps are Polyak's heavy ball, w - eta g + beta (w - w_before)", _heavy_ball),
     ),
     mistakes=(
+        (_ascent, "w goes up the hill: the step is against the gradient, w - eta v."),
         (
             _minus_penalty,
             "The sign of the penalty is flipped: its gradient is + tau w, and the step goes against it, so that w "

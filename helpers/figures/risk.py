@@ -99,6 +99,25 @@ def exact_against_smooth(x: Tensor, y: Tensor, exact: Tensor, smooth: Tensor, ta
     return fig
 
 
+def surfaces(x: Tensor, y: Tensor, lines: Tensor, x_ring: Tensor, y_ring: Tensor, w_ring: Tensor) -> Picture:
+    """Lines (n, 3) that all separate one sample; a quadratic curve (6,) where no line does."""
+    fig, (left, right) = figure(1, 2, width=10, height=4.4)
+    for w in lines[:: max(1, len(lines) // 25)]:
+        _line(left, w, COLOUR["muted"], reach=9)
+    for line in left.lines:
+        line.set(linewidth=0.8, alpha=0.7)
+    _points(left, x, y)
+    _plane(left, 5)
+    left.set_title("One sample, many separating lines")
+    a, b = np.meshgrid(np.linspace(-4.5, 4.5, 121), np.linspace(-4.5, 4.5, 121))
+    w0, w1, w2, w11, w22, w12 = w_ring.tolist()
+    right.contour(a, b, w0 + w1 * a + w2 * b + w11 * a**2 + w22 * b**2 + w12 * a * b, levels=[0], colors=COLOUR["data"])
+    _points(right, x_ring, y_ring)
+    _plane(right, 4.5)
+    right.set_title("No line will do: a curve, $g$ quadratic in $x$")
+    return fig
+
+
 def surrogates() -> Picture:
     """All surrogates over the margin, and a magnifying glass at 0 for the two bases of the logarithm."""
     fig, (left, right) = figure(1, 2, width=11, height=4.4, width_ratios=(2, 1))
@@ -122,8 +141,11 @@ def surrogates() -> Picture:
 
 def _fit_line(loss: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     """Weights (3,) of the line with the least mean loss of the margin, from w = 0, by L-BFGS."""
+    if loss is risk.hinge_loss:
+        loss = _smooth_hinge
+    dtype, x, y = x.dtype, x.double(), y.double()
     w, features = torch.zeros(3, dtype=x.dtype, requires_grad=True), torch.nn.functional.pad(x, (1, 0), value=1.0)
-    optimizer = torch.optim.LBFGS([w], max_iter=25, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([w], max_iter=80, tolerance_change=1e-11, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -132,11 +154,16 @@ def _fit_line(loss: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
         return value
 
     optimizer.step(closure)
-    return w.detach()
+    return w.detach().to(dtype)
+
+
+def _smooth_hinge(margin: Tensor) -> Tensor:
+    """The hinge with its corner rounded over 0.02: L-BFGS does not converge on a corner."""
+    return 0.02 * torch.nn.functional.softplus((1 - margin) / 0.02)
 
 
 @explorer(
-    distance=Range(-4.0, 12.0, 2.0, step=0.25, label="outlier's distance"),
+    distance=Range(-4.0, 12.0, 2.0, step=0.25, label="outlier's place on its ray"),
     loss=Choice(("logistic (base 2)", "hinge", "exponential", "quadratic", "sigmoid"), "quadratic", label="loss"),
     stills=({"distance": 10.0}, {"distance": 10.0, "loss": "hinge"}, {"distance": -4.0, "loss": "exponential"}),
 )
@@ -165,7 +192,7 @@ def outlier(distance: float, loss: str) -> Picture:
     margins = y * (torch.nn.functional.pad(x, (1, 0), value=1.0) @ w)
     right.plot(margin, risk.zero_one_loss(margin), color=COLOUR["data"], linewidth=1.5)
     right.plot(margin, risk.SURROGATES[loss](margin), color=LINES[loss])
-    shown = margins.clamp(-5, 9)
+    shown = margins.clamp(-4.7, 8.6)
     right.plot(shown, risk.SURROGATES[loss](shown), ".", color=LINES[loss])
     right.plot(
         shown[30], risk.SURROGATES[loss](shown[30]), "o", color=CLASS[1], markersize=13, markeredgecolor=COLOUR["data"]
@@ -186,7 +213,7 @@ def normalisers(g: Tensor, Z: dict[str, Tensor]) -> Picture:
         xlabel="score $g$",
         ylabel="$Z(g)$",
         ylim=(0.6, 1.25),
-        title="Only the logistic loss is the −ln of a density of $y$",
+        title="Of the three, only the logistic loss is normalised: $Z=1$",
     )
     return fig
 
@@ -249,7 +276,12 @@ def robbins_monro(curves: dict[float, tuple[Tensor, Tensor]], slopes: dict[float
         line = left.loglog(t, exact[1:], color=colour)[0]
         left.loglog([2**k for k in range(14)], measured[1:], "o", color=colour, markersize=4.5)
         label(line, texts[power], at=len(t) - 1)
-    left.set(xlabel="step $t$", ylabel="$E\\,w_t^2$", xlim=(1, 4e5), title="2,000 chains (dots), exact (lines)")
+    left.set(
+        xlabel="step $t$",
+        ylabel="$E\\,w_t^2$: 2,000 chains (dots), exact (lines)",
+        xlim=(1, 4e5),
+        title="Only shrinking steps converge, and not too fast",
+    )
     t = np.arange(1, 100_001)
     for (c, slope), colour in zip(slopes.items(), FAMILY, strict=False):
         error = risk.mean_square_error(torch.tensor(c / t), mu=1.0, variance=1.0, start=3.0)
@@ -298,7 +330,7 @@ def momentum_plane(
     ):
         unstable = torch.where(predicted < 1, values, torch.nan)
         options = (
-            shades if title != "difference" else {"cmap": "magma_r", "vmin": 0, "vmax": 0.02, "shading": "nearest"}
+            shades if title != "difference" else {"cmap": "magma_r", "vmin": 0, "vmax": 0.01, "shading": "nearest"}
         )
         mesh = panel.pcolormesh(eta, beta, unstable, rasterized=True, **options)
         panel.set(title=title, xlabel="step $\\eta$")
@@ -389,7 +421,10 @@ def max_margin(points: Tensor, path: Tensor, w_hat: Tensor, angle: Tensor) -> Pi
     norm = path[1:].norm(dim=1)
     right.semilogx(steps, norm, color=COLOUR["model"])
     right.semilogx(
-        steps[99:], norm[-1] + w_hat.norm() * torch.log(torch.tensor(steps[99:] / steps[-1])), "--", color=COLOUR["truth"]
+        steps[99:],
+        norm[-1] + w_hat.norm() * torch.log(torch.tensor(steps[99:] / steps[-1])),
+        "--",
+        color=COLOUR["truth"],
     )
     right.annotate("$\\|\\hat w\\|\\,\\ln t$ + const", (2e2, norm[-1] * 0.45), color=COLOUR["truth"])
     right.set(xlabel="step $t$", title="The norm grows like $\\ln t$")
@@ -437,7 +472,12 @@ def code_areas(p: Tensor, q: Tensor) -> Picture:
             axes.bar(
                 start, -p.log2(), p, align="edge", fill=False, edgecolor=COLOUR["data"], linewidth=1.5, linestyle="--"
             )
-        axes.set(title=f"{title} = area = {(p * height).sum():.3f} bits", xlabel="probability $p_k$", xlim=(0, 1))
+        axes.set(
+            title=f"{title} = area = {(p * height).sum():.3f} bits"
+            + (" (dashed: the right code)" if code is q else ""),
+            xlabel="probability $p_k$",
+            xlim=(0, 1),
+        )
         axes.grid(False)
     left.set_ylabel("length of the code word (bits)")
     right.annotate(
@@ -508,9 +548,8 @@ def separable(free: Tensor, penalised: Tensor) -> Picture:
 def mnist_schedules(results: dict[str, tuple[Tensor, Tensor]], optimum: float, steps: int) -> Picture:
     """Distance of the risk from the optimum over the steps, per schedule."""
     fig, axes = figure(width=11, height=4.6)
-    for (name, (_, risks)), colour in zip(
-        sorted(results.items(), key=lambda r: -r[1][1][-1].item()), FAMILY, strict=True
-    ):
+    coloured = sorted(zip(results.items(), FAMILY, strict=True), key=lambda entry: -entry[0][1][1][-1].item())
+    for (name, (_, risks)), colour in coloured:
         axes.semilogy(np.linspace(0, steps, len(risks)), risks - optimum, color=colour, linewidth=1.8, label=name)
     axes.set(
         xlabel="step (batches of 100)",
@@ -528,7 +567,7 @@ def weight_images(found: Tensor, optimal: Tensor) -> Picture:
     limit = optimal[:, :-1].abs().quantile(0.995).item()
     for axes, W, text in ((top, found, "SGD"), (bottom, optimal, "optimum")):
         images = W[:, :-1].reshape(10, 28, 28).clamp(-limit, limit)
-        pictures(axes, images, [str(k) for k in range(10)] if axes is top else None, limits=None)
+        pictures(axes, images, [str(k) for k in range(10)], limits=None)
         axes.set_title(text, fontsize=12)
     fig.suptitle("Weights of each class: blue votes against, red votes for")
     return fig

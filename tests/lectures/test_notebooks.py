@@ -1,6 +1,7 @@
 """Each lecture's text and its stored notebook agree, without running anything (nbval runs the notebooks)."""
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
@@ -24,7 +25,9 @@ def test_every_lecture_has_a_text_and_a_notebook() -> None:
 def test_text_and_notebook_have_the_same_cells(text: Path) -> None:
     wanted = [notebooks.same(cell) for cell in notebooks.read(text, notebooks.address()).cells]
     stored = nbformat.read(notebooks.LECTURES / f"{text.stem}.ipynb", as_version=4)
-    assert [notebooks.same(cell) for cell in stored.cells] == wanted, f"run: make notebooks NBFLAGS={text.stem}"
+    found = [notebooks.same(cell) for cell in stored.cells]
+    differ = [at for at, (a, b) in enumerate(zip_longest(wanted, found)) if a != b]
+    assert not differ, f"cells {differ} differ: make notebooks NBFLAGS={text.stem}"
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=stem)
