@@ -9,6 +9,8 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 environment:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python %d.%d is too old: \
+	install Python 3.11 or later, then run make PYTHON=python3.11 (or what it is called)." % v[:2])'
 	@$(PYTHON) tools/environment.py
 
 lab: environment  ## open the lectures in JupyterLab (LABFLAGS="--no-browser" and the like are handed on)
@@ -23,8 +25,8 @@ test: environment  ## lint, types, tests, and every lecture run from top to bott
 	@echo "== pytest: tests"
 	@$(RUN) -m pytest -q tests
 	@echo "== pytest: the lectures, without a network"
-	@PYTHONPATH=tests/offline $(RUN) -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
-		--nbval-sanitize-with tests/lectures/sanitize.cfg lectures
+	@PYTHONPATH="$(CURDIR)/tests/offline" $(RUN) -m pytest -q --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=120 --nbval-sanitize-with tests/lectures/sanitize.cfg tests/lectures/offline.ipynb lectures
 
 notebooks: environment  ## run each changed text of lectures/source into its notebook (NBFLAGS=--all: every one)
 	@$(RUN) tools/notebooks.py $(NBFLAGS)
@@ -40,4 +42,4 @@ lock: environment  ## write requirements.lock anew from pyproject.toml (for auth
 
 clean:  ## remove .venv, dist and caches; never work/
 	rm -rf .venv dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
-	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./work -prune -o -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,5 @@
 """Real data for every lecture: `load(name)`, offline where data/ ships the set, down-loaded once where it does not."""
 
-import difflib
 import io
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from helpers import downloads
 from helpers.files import read_verified
+from helpers.runtime import check_name
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 
@@ -55,23 +55,20 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Dataset:
     """The data set `name`, verified by SHA-256. The second call returns the same tensors and costs nothing.
 
-    | name | pictures (C, H, W) | train + test | from |
+    | name | pictures (C, H, W) | train + test | down-load |
     |---|---|---|---|
-    | digits | (1, 8, 8) | 1,437 + 360 | data/ |
-    | fashion_mnist | (1, 28, 28) | 10,000 + 2,000, balanced | data/ |
-    | mnist | (1, 28, 28) | 60,000 + 10,000 | data/ |
-    | fashion_mnist_full | (1, 28, 28) | 60,000 + 10,000 | down-load, 30 MB |
-    | cifar10 | (3, 32, 32) | 50,000 + 10,000 | down-load, 170 MB |
-    | omniglot | (1, 28, 28) | 19,280 + 13,180, other characters in the test | down-load, 15 MB |
-    | lfw | (3, 62, 47) | faces of the 62 people with 20 pictures or more, every fifth for the test | down-load, 230 MB |
+    | digits | (1, 8, 8) | 1,437 + 360 | |
+    | fashion_mnist | (1, 28, 28) | 10,000 + 2,000, balanced | |
+    | mnist | (1, 28, 28) | 60,000 + 10,000 | |
+    | fashion_mnist_full | (1, 28, 28) | 60,000 + 10,000 | 30 MB |
+    | cifar10 | (3, 32, 32) | 50,000 + 10,000 | 170 MB |
+    | omniglot | (1, 28, 28) | 19,280 + 13,180, other characters in the test | 15 MB |
+    | lfw | (3, 62, 47) | faces of the 62 people with 20 pictures or more, every fifth in the test | 230 MB |
 
     The tensors are shared between callers: treat them as constants (a set that was changed in place is read again).
     Raises ValueError for an unknown name, OSError for a missing, damaged or unreachable file; each says what to do.
     """
-    if name not in names():
-        near = difflib.get_close_matches(str(name), names(), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"name must be one of {', '.join(names())}; got {name!r}.{hint}")
+    check_name(name, names())
     found = _loaded.get(name)
     if found is None or any(tensor._version for tensor in found[:4]):
         found = _loaded[name] = _shipped(name) if name in SHIPPED else _downloaded(name)
@@ -81,7 +78,9 @@ def load(name: str) -> Dataset:
 def _shipped(name: str) -> Dataset:
     sha256, white, classes = SHIPPED[name]
     path = FOLDER / f"{name}.npz"
-    content = read_verified(path, sha256, f"Restore it with `git checkout -- data/{path.name}`, or fetch the course again.")
+    content = read_verified(
+        path, sha256, f"Restore it with `git checkout -- data/{path.name}`, or fetch the course again."
+    )
     return _dataset(content, white, classes)
 
 

@@ -1,5 +1,6 @@
-"""Larger sets through torchvision and scikit-learn: retrieved once, verified, kept as one npz file in a cache folder."""
+"""Larger sets through torchvision and scikit-learn: retrieved once, verified, kept as one npz file in a cache."""
 
+import errno
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ import numpy as np
 from helpers.files import read_verified, sha256, write_atomically
 from helpers.runtime import import_torchvision, progress
 
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 Arrays = dict[str, np.ndarray]
 
 
@@ -63,13 +65,20 @@ def fetch(name: str, offline: tuple[str, ...] = ()) -> tuple[bytes, tuple[str, .
                 f"{name} could not be down-loaded ({error}). Check the network and load it again: what has arrived is "
                 f"kept in {folder / name}. Without a network there are {', '.join(offline)}."
             ) from error
-        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        except OSError as error:
+            if error.errno not in NOT_WRITABLE:
+                raise
             raise PermissionError(
                 f"{name} cannot be kept in {folder} ({error}). "
                 "Set the environment variable COURSE_CACHE to a folder that you may write to."
             ) from error
-    facts = json.loads(card.read_text(encoding="utf-8"))
-    return read_verified(path, facts["sha256"], f"Delete {card} and load {name} again."), tuple(facts["classes"])
+    remedy = f"Delete {card} and load {name} again."
+    try:
+        facts = json.loads(card.read_text(encoding="utf-8"))
+        digest, classes = facts["sha256"], tuple(facts["classes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(f"{card} is damaged ({error!r}). {remedy}") from None
+    return read_verified(path, digest, remedy), classes
 
 
 def _make(source: Source, archives: Path, path: Path, card: Path) -> None:
@@ -77,7 +86,7 @@ def _make(source: Source, archives: Path, path: Path, card: Path) -> None:
     files = source.files()
     for file in files:
         retrieve(file.url, archives / file.path, file.digest)
-    with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as root:
+    with tempfile.TemporaryDirectory(prefix=f"{path.stem}.", dir=path.parent, ignore_cleanup_errors=True) as root:
         shutil.copytree(archives, root, dirs_exist_ok=True)
         arrays, classes = source.read(Path(root))
     buffer = io.BytesIO()
@@ -117,7 +126,7 @@ def _append(url: str, part: Path) -> None:
         raise
     have = have if response.status == 206 else 0  # 200: the server sends the whole file
     total = have + int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
-    options = dict(total=total, initial=have, unit="B", unit_scale=True)
+    options: dict[str, Any] = dict(total=total, initial=have, unit="B", unit_scale=True)
     with response, part.open("ab" if have else "wb") as file, progress(None, part.stem, **options) as bar:
         while chunk := response.read(1 << 16):
             file.write(chunk)
@@ -172,11 +181,12 @@ def _omniglot(root: Path) -> tuple[Arrays, list[str]]:
     pictures: list[Any] = []
     labels: list[list[int]] = []
     classes: list[str] = []
-    for background in (True, False):
-        folder = Path(_datasets().Omniglot(root, background=background, download=True).target_folder)
-        files = sorted(folder.glob("*/*/*.png"))
-        pictures.append(np.stack([_small_negative(file) for file in files])[:, None])
-        characters = [file.parent.relative_to(folder).as_posix() for file in files]
+    for file in _omniglot_files():  # the background characters, then those of the evaluation
+        folder = (root / file.path).with_suffix("")
+        shutil.unpack_archive(root / file.path, folder.parent)
+        drawings = sorted(folder.glob("*/*/*.png"))
+        pictures.append(np.stack([_small_negative(drawing) for drawing in drawings])[:, None])
+        characters = [drawing.parent.relative_to(folder).as_posix() for drawing in drawings]
         classes += sorted(set(characters))
         labels.append([classes.index(character) for character in characters])
     return _arrays(pictures[0], labels[0], pictures[1], labels[1]), classes

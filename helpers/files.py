@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def sha256(content: bytes) -> str:
+def sha256(content: bytes | memoryview) -> str:
     """SHA-256 of `content` as 64 hexadecimal digits (FIPS 180-4)."""
     return hashlib.sha256(content).hexdigest()
 
@@ -15,7 +15,7 @@ def sha256(content: bytes) -> str:
 def read_verified(path: Path, expected: str, remedy: str) -> bytes:
     """The bytes of `path`, provided that their SHA-256 is `expected`; what was hashed is what is returned.
 
-    Raises FileNotFoundError if the file is missing and OSError if it is not the file it should be; both end in `remedy`.
+    Raises FileNotFoundError if the file is missing, OSError if it is not the file it should be; both end in `remedy`.
     """
     try:
         content = path.read_bytes()

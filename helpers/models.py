@@ -21,16 +21,16 @@ def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) -> 
 
 
 def lenet(classes: int = 10) -> nn.Sequential:
-    """Two 5x5 convolutions with ReLU and max-pooling, one hidden layer of 100: 171,158 parameters for ten classes.
+    """Two 4x4 convolutions of stride 2 with ReLU, one hidden layer of 100: 166,406 parameters for ten classes.
 
-    The plan of LeCun et al. 1998 (LeNet-5) with ReLU and max-pooling. No dropout and no normalisation: the network
-    is one fixed piecewise-linear function, in training and afterwards.
-    Raises ValueError unless classes >= 1.
+    The plan of LeCun et al. 1998 (LeNet-5) with strides in place of pooling and ReLU, as in Wong & Kolter 2018: a step
+    costs a quarter of that with 5x5 convolutions and max-pooling. No dropout and no normalisation: the network is one
+    fixed piecewise-linear function, in training and afterwards. Raises ValueError unless classes >= 1.
     """
     _check_classes(classes)
     return nn.Sequential(
-        *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),  # (N, 16, 14, 14)
-        *(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),  # (N, 32, 7, 7)
+        *(nn.Conv2d(1, 16, 4, stride=2, padding=1), nn.ReLU()),  # (N, 16, 14, 14)
+        *(nn.Conv2d(16, 32, 4, stride=2, padding=1), nn.ReLU()),  # (N, 32, 7, 7)
         *(nn.Flatten(), nn.Linear(32 * 7 * 7, 100), nn.ReLU(), nn.Linear(100, classes)),
     )
 

@@ -1,13 +1,15 @@
 r"""Lecture 1, `risk`: empirical risk, losses of the margin, gradient methods, priors, entropies.
 
-Symbols: x input, y label (-1 or +1 for two classes, 0 .. K-1 for K), w weights, g discriminant function, M = y g margin,
-R risk, eta step size, beta momentum, tau weight penalty, p and q densities. Logarithms are natural: entropies are in nats.
+Symbols: x input, y label (-1 or +1 for two classes, 0 .. K-1 for K), w weights, g discriminant function, M = y g
+margin, R risk, eta step size, beta momentum, tau weight penalty, p and q densities. Logarithms are natural: nats.
 """
 
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,7 +18,9 @@ Loss = Callable[[Tensor], Tensor]
 # ---------------------------------------------------------------------------------------------- risk and margin losses
 
 
-def empirical_risk(loss: Callable[[Tensor, Tensor], Tensor], a: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+def empirical_risk(
+    loss: Callable[[Tensor, Tensor], Tensor], a: Callable[[Tensor], Tensor], x: Tensor, y: Tensor
+) -> Tensor:
     r"""R(a, X^m) = (1/m) sum_i L(a(x_i), y_i).
 
     loss maps predictions and labels (m, ...) to one loss per object (m,); a maps x (m, ...) to predictions -> scalar.
@@ -36,8 +40,8 @@ def zero_one_loss(margin: Tensor) -> Tensor:
 
 
 def logistic_loss(margin: Tensor) -> Tensor:
-    r"""L(M) = ln(1 + exp(-M)) in nats, exact for every finite M; divide by ln 2 for the bound [M < 0] <= L(M)."""
-    return F.relu(-margin) + torch.log1p(torch.exp(-margin.abs()))
+    r"""L(M) = ln(1 + exp(-M)) in nats, stable for every finite M; divide by ln 2 for the bound [M < 0] <= L(M)."""
+    return torch.logaddexp(torch.zeros_like(margin), -margin)
 
 
 def hinge_loss(margin: Tensor) -> Tensor:
@@ -80,7 +84,8 @@ def separating_lines(x: Tensor) -> Tensor:
 
     For each pair (i, j): the line through both, tilted by less than the distance to any third point so that x_i and x_j
     fall on either side (2 x 2 ways), in both orientations. x (m, 2), no three on a line -> (4 m (m - 1), 3). There are
-    m^2 - m + 2 different splits (Cover 1965); each stands here at least once. Raises ValueError unless x is (m >= 3, 2).
+    m^2 - m + 2 different splits (Cover 1965); each stands here at least once.
+    Raises ValueError unless m >= 3, and if three points lie on a line.
     """
     if x.ndim != 2 or x.shape[1] != 2 or len(x) < 3:
         raise ValueError(f"x must hold at least three points of the plane, shape (m, 2), got {tuple(x.shape)}")
@@ -91,6 +96,8 @@ def separating_lines(x: Tensor) -> Tensor:
     height = normal @ x.T - (normal * x[i]).sum(1, keepdim=True)  # 0 at both
     height[torch.arange(len(i)), i] = height[torch.arange(len(i)), j] = math.inf
     tilt = 0.5 * (height.abs() / (1 + 2 * position.abs())).amin(1, keepdim=True)
+    if not (tilt > 0).all():
+        raise ValueError("x must hold no three points on a line and no point twice: move one of them a little")
     lines = []
     for side_i, side_j in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         slope = normal + tilt * (side_j - side_i) * along
@@ -100,11 +107,44 @@ def separating_lines(x: Tensor) -> Tensor:
     return torch.cat([both, -both])
 
 
+def legendre(x: Tensor, degree: int) -> Tensor:
+    r"""(P_0(x), ..., P_degree(x)),  (n + 1) P_{n+1} = (2n + 1) x P_n - n P_{n-1}: Legendre's polynomials.
+
+    Orthogonal on [-1, 1], so least squares stays well-conditioned. x (...) -> (..., degree + 1).
+    Raises ValueError if degree < 0.
+    """
+    if degree < 0:
+        raise ValueError(f"degree must be >= 0, got {degree}")
+    p = [torch.ones_like(x), x]
+    for n in range(1, degree):
+        p.append(((2 * n + 1) * x * p[n] - n * p[n - 1]) / (n + 1))
+    return torch.stack(p[: degree + 1], -1)
+
+
 # ----------------------------------------------------------------------------------------------------- gradient methods
 
 
+def next_batch(margin: Tensor, k: int, order: str, *, generator: torch.Generator | None = None) -> Tensor:
+    """Indices (k,) of the next batch: "shuffled" at random, "hardest" smallest margin, "uncertain" smallest |margin|.
+
+    margin (m,) of all objects under the current weights. Raises ValueError for another order or unless 1 <= k <= m.
+    """
+    if not 1 <= k <= len(margin):
+        raise ValueError(f"k must lie between 1 and the number of objects {len(margin)}, got {k}")
+    if order == "shuffled":
+        return torch.randperm(len(margin), generator=generator, device=margin.device)[:k]
+    if order not in ("hardest", "uncertain"):
+        raise ValueError(f'order must be "shuffled", "hardest" or "uncertain", got {order!r}')
+    return (margin if order == "hardest" else margin.abs()).topk(k, largest=False).indices
+
+
 def running_risk(estimate: Tensor, loss: Tensor, rate: float) -> Tensor:
-    """Q <- (1 - rate) Q + rate L: the exponential running estimate of the risk; it forgets after about 1/rate steps."""
+    """Q <- (1 - rate) Q + rate L: the exponential running estimate of the risk; it forgets after about 1/rate steps.
+
+    Raises ValueError unless 0 < rate <= 1.
+    """
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate must lie in (0, 1], got {rate}")
     return (1 - rate) * estimate + rate * loss
 
 
@@ -145,18 +185,41 @@ def optimal_step_quadratic(gradient: Tensor, hessian: Tensor) -> Tensor:
     gradient (..., d), hessian (..., d, d) or (d, d), positive definite -> (...).
     Raises ValueError if the shapes disagree or the curvature g'Hg is not positive.
     """
-    if hessian.shape[-2:] != (gradient.shape[-1], gradient.shape[-1]):
-        raise ValueError(f"hessian must be (..., d, d) for d = {gradient.shape[-1]}, got {tuple(hessian.shape)}")
+    d = gradient.shape[-1:]
+    if hessian.shape not in (d + d, gradient.shape + d):
+        allowed = f"{tuple(d + d)} or {tuple(gradient.shape + d)}"
+        raise ValueError(f"for this gradient, hessian must have the shape {allowed}, got {tuple(hessian.shape)}")
     curvature = torch.einsum("...i,...ij,...j->...", gradient, hessian, gradient)
     if not (curvature > 0).all():
         raise ValueError(f"g'Hg must be positive, got {curvature.min().item():.3g}: is g zero or H indefinite?")
     return gradient.square().sum(-1) / curvature
 
 
+def lbfgs(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], w: Tensor, *, iterations: int) -> Tensor:
+    """Minimise a smooth function from w by SciPy's L-BFGS (memory 20) until nothing changes in double precision.
+
+    value_and_gradient(w) -> scalar and gradient of w's shape -> the path (iterations done, *w.shape), the best last.
+    """
+    path: list[Tensor] = []
+
+    def unpack(flat: np.ndarray) -> Tensor:
+        return torch.as_tensor(flat).to(w).reshape(w.shape)
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = value_and_gradient(unpack(flat))
+        return value.item(), gradient.double().cpu().numpy().ravel()
+
+    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+    keep = lambda flat: path.append(unpack(flat.copy()))  # noqa: E731
+    minimize(objective, w.double().cpu().numpy().ravel(), jac=True, method="L-BFGS-B", callback=keep, options=options)
+    return torch.stack(path)
+
+
 def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tensor:
     r"""E |g_k - g|^2 = (S / k) (1 with replacement, (m - k)/(m - 1) without),  S = (1/m) sum_i |g_i - g|^2.
 
-    g_k is the mean of k of the m rows of gradients (m, d), g the mean of all -> scalar. Raises ValueError unless 1 <= k <= m.
+    g_k is the mean of k of the m rows of gradients (m, d), g the mean of all -> scalar.
+    Raises ValueError unless 1 <= k <= m.
     """
     m = len(gradients)
     if not 1 <= k <= m:
@@ -166,37 +229,52 @@ def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tenso
 
 
 def mean_square_error(etas: Tensor, *, mu: float, variance: float, start: float) -> Tensor:
-    r"""E w_{t+1}^2 = (1 - eta_t mu)^2 E w_t^2 + eta_t^2 variance: SGD on mu w^2 / 2 with unbiased gradient noise, exactly.
+    r"""E w_{t+1}^2 = (1 - eta_t mu)^2 E w_t^2 + eta_t^2 variance.
 
-    etas (T,) -> (T + 1,), the first entry start^2.
+    Exact for SGD on mu w^2 / 2 when each gradient has independent noise of mean 0 and the given variance.
+    etas (T,) -> (T + 1,), the first entry start^2. Raises ValueError if the variance is negative.
     """
-    error = [torch.as_tensor(start**2, dtype=etas.dtype)]
-    for eta in etas:
+    if not variance >= 0:
+        raise ValueError(f"variance must be >= 0, got {variance}")
+    error = [start**2]
+    for eta in etas.tolist():
         error.append((1 - eta * mu) ** 2 * error[-1] + eta**2 * variance)
-    return torch.stack(error)
+    return torch.tensor(error, dtype=etas.dtype)
 
 
 def noise_floor(eta: float, *, mu: float, variance: float, beta: float = 0.0) -> float:
-    r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)), about eta variance / (2 mu (1 - beta)).
+    r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)) ~ eta variance / (2 mu (1 - beta)).
 
     The stationary mean square of momentum SGD with a constant step on mu w^2 / 2 (the variance of an AR(2) process).
-    Raises ValueError unless 0 < eta mu < 2 (1 + beta) and 0 <= beta < 1, where the process is stable.
+    Raises ValueError unless eta > 0, variance >= 0, 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta): the process is stable.
     """
-    if not (0 <= beta < 1 and 0 < eta * mu < 2 * (1 + beta)):
-        raise ValueError(f"need 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta), got {beta=}, eta mu = {eta * mu}")
+    if not (eta > 0 and variance >= 0 and 0 <= beta < 1 and 0 < eta * mu < 2 * (1 + beta)):
+        need = "eta > 0, variance >= 0, 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta)"
+        raise ValueError(f"need {need}, got {eta=}, {mu=}, {variance=}, {beta=}")
     return eta * variance * (1 + beta) / ((1 - beta) * mu * (2 * (1 + beta) - eta * mu))
 
 
 # ------------------------------------------------------------------------------------------------------------ schedules
 
 
+def _moment(step: int, **periods: int) -> None:
+    if step < 0 or not all(period >= 1 for period in periods.values()):
+        need = "".join(f", {name} >= 1" for name in periods)
+        raise ValueError(f"need step >= 0{need}, got step={step}" + "".join(f", {k}={v}" for k, v in periods.items()))
+
+
 def power_schedule(step: int, *, eta: float, power: float) -> float:
-    """eta_t = eta / (t + 1)^power. Robbins and Monro 1951: sum eta_t = inf and sum eta_t^2 < inf, 1/2 < power <= 1."""
+    """eta_t = eta / (t + 1)^power. Robbins and Monro 1951: sum eta_t = inf and sum eta_t^2 < inf, 1/2 < power <= 1.
+
+    Raises ValueError if step < 0.
+    """
+    _moment(step)
     return eta / (step + 1) ** power
 
 
 def step_decay_schedule(step: int, *, peak: float, every: int, factor: float = 0.1) -> float:
-    """eta_t = peak factor^floor(t / every)."""
+    """eta_t = peak factor^floor(t / every). Raises ValueError unless step >= 0 and every >= 1."""
+    _moment(step, every=every)
     return peak * factor ** (step // every)
 
 
@@ -207,27 +285,42 @@ def cosine_schedule(step: int, steps: int, peak: float, warmup: int = 0) -> floa
     Source: Loshchilov & Hutter 2016, equation 5; warm-up: Goyal et al. 2017.
     """
     if not (0 <= warmup < steps and 0 <= step <= steps and peak > 0):
-        raise ValueError(f"need 0 <= warmup < steps, 0 <= step <= steps, peak > 0, got {step=}, {steps=}, {peak=}, {warmup=}")
+        raise ValueError(
+            f"need 0 <= warmup < steps, 0 <= step <= steps, peak > 0, got {step=}, {steps=}, {peak=}, {warmup=}"
+        )
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
 def restart_schedule(step: int, *, peak: float, period: int) -> float:
-    """Cosine from peak to 0 over each period, then a restart at the peak: SGDR. Source: Loshchilov & Hutter 2016."""
+    """Cosine from peak to 0 over each period, then a restart at the peak: SGDR. Source: Loshchilov & Hutter 2016.
+
+    Raises ValueError unless step >= 0, period >= 1 and peak > 0.
+    """
+    _moment(step, period=period)
     return cosine_schedule(step % period, period, peak)
 
 
 def triangular_schedule(step: int, *, peak: float, period: int) -> float:
-    """Linear from peak/10 up to peak in half a period and down again, for ever. Source: Smith 2017."""
+    """Linear from peak/10 up to peak in half a period and down again, for ever. Source: Smith 2017.
+
+    Raises ValueError unless step >= 0 and period >= 1.
+    """
+    _moment(step, period=period)
     phase = abs(2 * (step % period) / period - 1)  # 1, down to 0 at half a period, up to 1
     return peak * (1 - 0.9 * phase)
 
 
 class Plateau:
-    """eta <- factor eta whenever the risk has not fallen below its best value for `patience` calls."""
+    """eta <- factor eta when the risk stays at or above its best value for more than `patience` calls in a row.
+
+    Raises ValueError unless eta > 0, patience >= 0 and 0 < factor < 1.
+    """
 
     def __init__(self, eta: float, *, patience: int, factor: float = 0.1) -> None:
+        if not (eta > 0 and patience >= 0 and 0 < factor < 1):
+            raise ValueError(f"need eta > 0, patience >= 0, 0 < factor < 1, got {eta=}, {patience=}, {factor=}")
         self.eta, self.patience, self.factor = eta, patience, factor
         self.best, self.waited = math.inf, 0
 
@@ -274,9 +367,14 @@ def lessard_gradient(x: Tensor) -> Tensor:
 
 
 def gaussian_log_likelihood(y: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    r"""ln N(y; mean, sigma^2) = -(y - mean)^2 / (2 sigma^2) - 1/2 ln(2 pi sigma^2), elementwise. Raises unless sigma > 0."""
+    r"""ln N(y; mean, sigma^2) = -(y - mean)^2 / (2 sigma^2) - 1/2 ln(2 pi sigma^2), elementwise.
+
+    mean has the shape of y or is one number. Raises ValueError for another shape, or unless sigma > 0.
+    """
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
+    if torch.is_tensor(mean) and mean.ndim > 0 and mean.shape != y.shape:
+        raise ValueError(f"mean must be one number or of the shape of y, {tuple(y.shape)}, got {tuple(mean.shape)}")
     return -(y - mean).square() / (2 * sigma**2) - 0.5 * math.log(2 * math.pi * sigma**2)
 
 
@@ -291,14 +389,22 @@ def prior_strength(sigma: float, m: int | None = None) -> float:
 
 
 def laplace_strength(b: float, m: int | None = None) -> float:
-    r"""tau = 1 / b for the sum, 1 / (m b) for the mean: the penalty is tau |w|_1, the prior exp(-|w|/b) / (2b)."""
+    r"""tau = 1 / b for the sum, 1 / (m b) for the mean: the penalty is tau |w|_1, the prior exp(-|w|/b) / (2b).
+
+    Raises ValueError unless b > 0 and m >= 1.
+    """
     if not b > 0 or (m is not None and m < 1):
         raise ValueError(f"need b > 0 and m >= 1, got {b=}, {m=}")
     return 1 / (b * (1 if m is None else m))
 
 
 def soft_threshold(w: Tensor, threshold: float) -> Tensor:
-    r"""sign(w) max(|w| - threshold, 0) = arg min_u 1/2 |u - w|^2 + threshold |u|_1: what an L1 penalty does to a weight."""
+    r"""sign(w) max(|w| - threshold, 0) = arg min_u 1/2 |u - w|^2 + threshold |u|_1, elementwise.
+
+    Raises ValueError unless threshold >= 0.
+    """
+    if not threshold >= 0:
+        raise ValueError(f"threshold must be >= 0, got {threshold}")
     return w.sign() * F.relu(w.abs() - threshold)
 
 
@@ -312,10 +418,24 @@ def softmax(z: Tensor) -> Tensor:
 
 
 def multiclass_logistic_loss(z: Tensor, y: Tensor) -> Tensor:
-    r"""L(z, y) = ln sum_j exp(z_j) - z_y = -ln softmax(z)_y. z (N, K), y (N,) in 0 .. K-1 -> (N,)."""
-    if z.ndim != 2 or y.shape != z.shape[:1]:
-        raise ValueError(f"z must be (N, K) and y (N,), got {tuple(z.shape)} and {tuple(y.shape)}")
+    r"""L(z, y) = ln sum_j exp(z_j) - z_y = -ln softmax(z)_y. z (N, K), y (N,) of int64 in 0 .. K-1 -> (N,).
+
+    Raises ValueError if the shapes or the type of y are others.
+    """
+    if z.ndim != 2 or y.shape != z.shape[:1] or y.dtype != torch.int64:
+        raise ValueError(f"z must be (N, K), y (N,) of int64, got {tuple(z.shape)}, {tuple(y.shape)} of {y.dtype}")
     return torch.logsumexp(z, -1) - z.gather(1, y[:, None])[:, 0]
+
+
+def softmax_gradient(w: Tensor, x: Tensor, y: Tensor, tau: float = 0.0) -> Tensor:
+    r"""(1/k) (softmax(x w') - Y)' x + tau w, Y the one-hot labels: the gradient of the penalised multi-class risk.
+
+    The scores are z = x w', the penalty tau |w|^2 / 2. w (K, d), x (k, d), y (k,) in 0 .. K-1 -> (K, d).
+    Raises ValueError if the shapes disagree.
+    """
+    if y.shape != x.shape[:1] or w.shape[1:] != x.shape[1:]:
+        raise ValueError(f"need w (K, d), x (k, d), y (k,), got {tuple(w.shape)}, {tuple(x.shape)}, {tuple(y.shape)}")
+    return (softmax(x @ w.T) - F.one_hot(y, len(w)).to(x.dtype)).T @ x / len(x) + tau * w
 
 
 def _distributions(*distributions: Tensor) -> None:
@@ -323,11 +443,16 @@ def _distributions(*distributions: Tensor) -> None:
         if p.shape != distributions[0].shape:
             raise ValueError(f"distributions must have one shape, got {[tuple(d.shape) for d in distributions]}")
         if not ((p >= 0).all() and torch.isclose(p.sum(-1), torch.ones_like(p.sum(-1)), atol=1e-4).all()):
-            raise ValueError(f"each row must be >= 0 and sum to 1, got minimum {p.min():.3g}, sums {p.sum(-1).flatten()[:3]}")
+            raise ValueError(
+                f"each row must be >= 0 and sum to 1, got minimum {p.min():.3g}, sums {p.sum(-1).flatten()[:3]}"
+            )
 
 
 def entropy(p: Tensor) -> Tensor:
-    r"""H(p) = -sum_k p_k ln p_k with 0 ln 0 = 0; 0 <= H <= ln K. p (..., K) -> (...), nats."""
+    r"""H(p) = -sum_k p_k ln p_k with 0 ln 0 = 0; 0 <= H <= ln K.
+
+    p (..., K), rows that sum to 1 -> (...), nats. Raises ValueError for anything else.
+    """
     _distributions(p)
     return -torch.special.xlogy(p, p).sum(-1)
 
@@ -351,27 +476,47 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 
 
 def js_divergence(p: Tensor, q: Tensor) -> Tensor:
-    r"""JS(p, q) = 1/2 KL(p || c) + 1/2 KL(q || c),  c = (p + q)/2;  0 <= JS <= ln 2. p, q (..., K) -> (...), nats."""
+    r"""JS(p, q) = 1/2 KL(p || c) + 1/2 KL(q || c),  c = (p + q)/2;  0 <= JS <= ln 2.
+
+    p, q (..., K), rows that sum to 1 -> (...), nats. Raises ValueError for anything else.
+    """
+    _distributions(p, q)
     centre = (p + q) / 2
     return (kl_divergence(p, centre) + kl_divergence(q, centre)) / 2
 
 
 def js_distance(p: Tensor, q: Tensor) -> Tensor:
-    r"""sqrt(JS(p, q)), a metric. p, q (..., K) -> (...). Source: Endres & Schindelin 2003."""
+    r"""sqrt(JS(p, q)), a metric; its largest value is sqrt(ln 2). Source: Endres & Schindelin 2003, theorem 1.
+
+    p, q (..., K), rows that sum to 1 -> (...). Raises ValueError for anything else.
+    """
     return js_divergence(p, q).clamp(min=0).sqrt()
 
 
 def mixture_log_density(x: Tensor, means: Tensor, sigmas: Tensor, weights: Tensor) -> Tensor:
-    r"""ln sum_k pi_k N(x; mu_k, sigma_k^2). x (...), means, sigmas, weights (K,), the weights sum to 1 -> (...)."""
+    r"""ln sum_k pi_k N(x; mu_k, sigma_k^2). x (...), means, sigmas, weights (K,), the weights sum to 1 -> (...).
+
+    Raises ValueError if the shapes differ, a sigma is not positive, or the weights are no distribution.
+    """
+    if means.ndim != 1 or not means.shape == sigmas.shape == weights.shape or not (sigmas > 0).all():
+        shapes = [tuple(t.shape) for t in (means, sigmas, weights)]
+        raise ValueError(f"means, sigmas > 0 and weights must have one shape (K,), got {shapes}, {sigmas=}")
+    _distributions(weights)
     z = (x.unsqueeze(-1) - means) / sigmas
     return torch.logsumexp(weights.log() - sigmas.log() - 0.5 * math.log(2 * math.pi) - z.square() / 2, -1)
 
 
-def fit_gaussian(log_p: Tensor, grid: Tensor, *, forward: bool, start: tuple[float, float]) -> tuple[float, float, float]:
+def fit_gaussian(
+    log_p: Tensor, grid: Tensor, *, forward: bool, start: tuple[float, float]
+) -> tuple[float, float, float]:
     r"""arg min over (mu, sigma) of KL(p || q) (forward) or KL(q || p) (reverse), q = N(mu, sigma^2), by L-BFGS.
 
     log_p (G,) is ln p on the evenly spaced grid (G,); start = (mu, sigma) -> (mu, sigma, KL in nats).
+    Raises ValueError if the shapes differ or the sigma of the start is not positive.
     """
+    if log_p.shape != grid.shape or grid.ndim != 1 or len(grid) < 2 or not start[1] > 0:
+        shapes = f"{tuple(log_p.shape)} and {tuple(grid.shape)}"
+        raise ValueError(f"log_p and grid must both be (G,), the sigma of the start positive, got {shapes}, {start=}")
     dx = grid[1] - grid[0]
     theta = torch.tensor([start[0], math.log(start[1])], dtype=grid.dtype, requires_grad=True)
 
@@ -388,5 +533,5 @@ def fit_gaussian(log_p: Tensor, grid: Tensor, *, forward: bool, start: tuple[flo
         value.backward()
         return value
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return theta[0].item(), theta[1].exp().item(), divergence().item()

@@ -1,10 +1,11 @@
 """Where and at which scale a lecture runs: device, seeds, quick or full, watched or not."""
 
+import difflib
 import importlib
 import os
 import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -26,12 +27,20 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-def seed(number: int = 0) -> None:
+_default_device = device  # under a name that no argument hides
+
+
+def seed(number: int = 0, *, threads: int | None = None) -> None:
     """Seed Python's, NumPy's and torch's global generators (all devices) and ask cuDNN for deterministic kernels.
 
-    Raises ValueError unless `number` is an integer in [0, 2^32), NumPy's range.
+    threads fixes the number of CPU threads torch sums with, and so the last digits, whatever the machine; 1 is also the
+    fastest for small problems. Raises ValueError unless `number` is an integer in [0, 2^32) and threads >= 1.
     """
     _check_seed(number)
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}")
+        torch.set_num_threads(threads)
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)
@@ -45,7 +54,7 @@ def generator(number: int = 0, device: torch.device | str | None = None) -> torc
     Raises ValueError unless `number` is an integer in [0, 2^32).
     """
     _check_seed(number)
-    return torch.Generator(globals()["device"]() if device is None else device).manual_seed(number)
+    return torch.Generator(_default_device() if device is None else device).manual_seed(number)
 
 
 def scale() -> Literal["quick", "full"]:
@@ -77,7 +86,7 @@ def watched() -> bool:
     False while a notebook is made or tested (nbclient and nbval refuse standard input), so no stored output holds
     the remains of a progress bar.
     """
-    if building() or "PYTEST_VERSION" in os.environ:
+    if building():
         return False
     ipython = sys.modules.get("IPython")
     kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
@@ -86,14 +95,14 @@ def watched() -> bool:
     return "google.colab" in sys.modules or getattr(kernel, "_allow_stdin", True)
 
 
-def progress(iterable: Iterable[T] | None, text: str, **options: Any) -> "tqdm[T]":
+def progress(iterable: Iterable[T] | None, text: str, *, show: bool = True, **options: Any) -> "tqdm[T]":
     """`iterable` with the course's progress bar: labelled `text`, erased when done, silent unless `watched()`.
 
-    `options` go to tqdm (total, unit, ...).
+    show=False silences it in any case; `options` go to tqdm (total, unit, ...).
     """
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, desc=text, leave=False, disable=not watched(), **options)
+    return tqdm(iterable, desc=text, leave=False, disable=not (show and watched()), **options)
 
 
 def import_torchvision() -> ModuleType:
@@ -105,10 +114,18 @@ def import_torchvision() -> ModuleType:
         return importlib.import_module("torchvision")
     except RuntimeError:
         # torchvision and torch of different builds (CUDA and CPU): its compiled operators cannot be loaded. Its data
-        # sets, models and transforms do not use them, but its import asks that two be declared: declare them, try again.
+        # sets, models and transforms do without them; only its import asks that two be declared, so declare them.
         for name in ("nms", "qnms"):
             torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         return importlib.import_module("torchvision")
+
+
+def check_name(name: str, names: Sequence[str]) -> None:
+    """Raise ValueError, with the nearest of `names`, unless `name` is one of them."""
+    if name not in names:
+        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"name must be one of {', '.join(names)}; got {name!r}.{hint}")
 
 
 def _check_seed(number: int) -> None:

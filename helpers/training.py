@@ -43,19 +43,18 @@ def fit(
     Raises ValueError for bad arguments and FloatingPointError, naming the step, when the loss is NaN or infinite.
     """
     _check_arguments(tensors, steps, batch_size)
-    history, pending = History([], []), []
+    history, pending = History([], []), list[Tensor]()
     batches = _batches(tensors, min(batch_size, len(tensors[0])), generator)
-    bar = runtime.progress(range(steps), "training") if progress else range(steps)
     model.train()
     try:
-        for step in bar:
-            history.learning_rate.append(_set_learning_rate(optimizer, schedule, step))
-            pending.append(_step(model, loss, next(batches), optimizer))
-            if after_step is not None:
-                after_step(step)
-            if len(pending) == CHECK_EVERY or step == steps - 1:
-                _settle(history, pending)
-                if progress:
+        with runtime.progress(range(steps), "training", show=progress) as bar:
+            for step in bar:
+                history.learning_rate.append(_set_learning_rate(optimizer, schedule, step))
+                pending.append(_step(model, loss, next(batches), optimizer))
+                if after_step is not None:
+                    after_step(step)
+                if len(pending) == CHECK_EVERY or step == steps - 1:
+                    _settle(history, pending)
                     bar.set_postfix_str(f"loss {history.loss[-1]:.3g}", refresh=False)
     finally:
         model.eval()
@@ -85,9 +84,7 @@ def _batches(tensors: Sequence[Tensor], size: int, generator: torch.Generator | 
             yield [tensor[rows] for tensor in tensors]
 
 
-def _set_learning_rate(
-    optimizer: torch.optim.Optimizer, schedule: Callable[[int], float] | None, step: int
-) -> float:
+def _set_learning_rate(optimizer: torch.optim.Optimizer, schedule: Callable[[int], float] | None, step: int) -> float:
     if schedule is not None:
         rate = float(schedule(step))
         if not 0 <= rate < math.inf:
@@ -104,10 +101,10 @@ def _settle(history: History, pending: list[Tensor]) -> None:
     pending.clear()
     for step in range(start, len(history.loss)):
         if not math.isfinite(history.loss[step]):
-            before = f"{history.loss[step - 1]:.4g} at step {step - 1}" if step else "none: it was so from the start"
+            rate, before = history.learning_rate[step], f"{history.loss[step - 1]:.4g}" if step else "none"
             raise FloatingPointError(
-                f"the loss became {history.loss[step]} at step {step} (learning rate {history.learning_rate[step]:.4g}; "
-                f"last finite loss {before}). Lower the learning rate, or look for a division or log of zero in the loss."
+                f"the loss became {history.loss[step]} at step {step} (learning rate {rate:.4g}, last finite loss "
+                f"{before}). Lower the learning rate, or look in the loss for a division by zero or a log of zero."
             )
 
 

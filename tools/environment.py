@@ -1,9 +1,7 @@
 """Makes .venv from requirements.lock, or does nothing when it is up to date. Needs Python 3.11+ and nothing else.
 
-`python3 tools/environment.py` makes the environment; with --lock it writes requirements.lock anew from pyproject.toml.
+Every command of the Makefile runs it first; `make lock` calls it with --lock to write requirements.lock anew.
 """
-
-from __future__ import annotations
 
 import ast
 import hashlib
@@ -15,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = "uv==0.13.9"
-OLDEST = (3, 11)
 # uv does not read pip's settings, so they are handed on under uv's names.
 SETTINGS = {"find-links": "UV_FIND_LINKS", "index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
 # torch itself names the exact version of each of these, on the systems that need them.
 ACCELERATOR = re.compile(r"(nvidia|cuda|triton)\b")
+NO_NETWORK = re.compile("dns error|resolution|lookup|connect|timed out|unreach|sending request|versions: none", re.I)
 HEADER = """\
 # The exact versions that the tests run with, for Python 3.11 and later on Linux, macOS and Windows.
 # Written by `make lock` from pyproject.toml: change that, not this. The accelerator packages (nvidia-*, cuda-*,
@@ -37,7 +35,7 @@ def explain(output: str, free: int) -> str:
         return "The disk is full: free about 8 GB (the course needs 2 GB, torch with CUDA 6 GB), then run make again."
     if re.search(r"ensurepip is not available|No module named '?(venv|ensurepip)", output):
         return "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv), run make again."
-    if re.search(r"dns error|resolution|lookup|connect|timed out|unreachable|error sending request", output, re.I):
+    if NO_NETWORK.search(output):
         return "The package index cannot be reached: check the network or proxy settings, then run make again."
     return "Installing failed for the reason printed above: mend it, run `make clean`, then make again."
 
@@ -63,7 +61,8 @@ def run(command: list[str], root: Path, variables: dict[str, str] | None = None)
     assert process.stdout is not None
     for line in process.stdout:
         seen.append(line)
-        print("   ", line, end="", flush=True)
+        if not line.startswith((" + ", " - ")):  # uv's list of all the packages it installed
+            print("   ", line, end="", flush=True)
     if process.wait():
         raise Failure(explain("".join(seen), free_space(root)))
 
@@ -100,16 +99,8 @@ def current(root: Path) -> bool:
     return python_of(root).exists() and stamp.exists() and stamp.read_text() == state(root)
 
 
-def check_python(version: tuple[int, ...]) -> None:
-    """Raises Failure when this Python is too old."""
-    if version < OLDEST:
-        have, want = (".".join(map(str, v[:2])) for v in (version, OLDEST))
-        raise Failure(f"Python {have} is too old: install Python {want} or later, then run make PYTHON=python{want}.")
-
-
 def make(root: Path) -> None:
     """Makes .venv in root: a fresh venv, uv in it, every package of the lock, and the course itself, editable."""
-    check_python(sys.version_info[:2])
     if current(root):
         return
     print("Making the environment in .venv (once; some minutes) ...", flush=True)
@@ -118,7 +109,7 @@ def make(root: Path) -> None:
     run([base, "-m", "venv", "--clear", ".venv"], root)
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     print("Installing uv ...", flush=True)
-    run([*pip, "install", "--quiet", UV], root)
+    run([*pip, "install", "--quiet", "--retries=2", UV], root)
     settings = subprocess.run([*pip, "config", "list"], capture_output=True, text=True).stdout
     variables = uv_variables(settings, dict(os.environ))
     install = [python, "-m", "uv", "pip", "install", "--python", python]

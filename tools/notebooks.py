@@ -45,7 +45,7 @@ class LectureError(Exception):
 
 
 def address() -> str:
-    """The public address of the course, from pyproject.toml; "" when there is none. Raises ValueError if not GitHub's."""
+    """The public address of the course, from pyproject.toml; "" without one. Raises ValueError if not GitHub's."""
     with open(ROOT / "pyproject.toml", "rb") as file:
         value = tomllib.load(file)["tool"]["course"]["address"]
     if value and not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", value):
@@ -157,7 +157,6 @@ def build(source: Path, target: Path, url: str = "") -> None:
     run(notebook, target.parent, source.name)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.metadata.pop("execution", None)
             cell.outputs = [steady(output) for output in cell.outputs]
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)

@@ -1,0 +1,182 @@
+"""Trained networks with their recipes: `load(name)`, and `python -m helpers.checkpoints NAME` to make one again.
+
+A checkpoint is data/checkpoints/NAME.safetensors (the weights) and NAME.json (its card: the recipe, the command that
+rebuilds it, the metrics it reached, the SHA-256 of the weights, the version of torch). Its recipe is a function in
+helpers/recipes, registered with @recipe.
+"""
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from helpers import runtime
+from helpers.files import read_verified, sha256, write_atomically
+
+FOLDER = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
+
+
+class Recipe(NamedTuple):
+    """How a checkpoint is made: the untrained network, its training in place, its metrics, and float16 on disk."""
+
+    model: Callable[[], nn.Module]
+    train: Callable[[nn.Module], object]
+    measure: Callable[[nn.Module], dict[str, float]]
+    half: bool
+
+
+_recipes: dict[str, Recipe] = {}
+
+
+def recipe(
+    name: str,
+    *,
+    model: Callable[[], nn.Module],
+    measure: Callable[[nn.Module], dict[str, float]],
+    half: bool = False,
+) -> Callable[[Callable[[nn.Module], object]], Callable[[nn.Module], object]]:
+    """Register train(model) -> anything, which trains in place, as the recipe of the checkpoint `name`.
+
+    model() is the untrained network; measure(model) -> {metric: number} is taken from the weights as they are stored
+    (rounded to float16 if `half`), and taken again by a test. Raises ValueError if `name` has a recipe already.
+    """
+    if name in _recipes:
+        raise ValueError(f"name must be new, but there is a recipe for {name!r} in {_recipes[name].train.__module__}")
+
+    def register(train: Callable[[nn.Module], object]) -> Callable[[nn.Module], object]:
+        _recipes[name] = Recipe(model, train, measure, half)
+        return train
+
+    return register
+
+
+def names() -> tuple[str, ...]:
+    """Every checkpoint that has a recipe, in alphabetical order."""
+    for module in pkgutil.iter_modules(importlib.import_module("helpers.recipes").__path__):
+        importlib.import_module(f"helpers.recipes.{module.name}")
+    return tuple(sorted(_recipes))
+
+
+def load(name: str, device: torch.device | str | None = None) -> nn.Module:
+    """The trained network `name` in evaluation mode, on `device` (default: `runtime.device()`), verified by SHA-256.
+
+    Raises ValueError for an unknown name, OSError (with the command that rebuilds it) for missing or damaged files.
+    """
+    model = find(name).model()
+    facts = card(name)
+    content = read_verified(FOLDER / f"{name}.safetensors", facts["sha256"], _remedy(name))
+    try:
+        model.load_state_dict(safetensors.torch.load(content))
+    except RuntimeError as error:
+        raise OSError(
+            f"{FOLDER / name}.safetensors does not fit the network of its recipe, {facts['model']}, "
+            f"which has changed since ({str(error).splitlines()[-1].strip()}). {_remedy(name)}"
+        ) from None
+    return model.to(runtime.device() if device is None else device).eval()
+
+
+def card(name: str) -> dict[str, Any]:
+    """The card of the checkpoint `name`: recipe, rebuild, model, parameters, metrics, sha256, torch.
+
+    Raises ValueError for an unknown name, OSError if the card is missing, cannot be read, or is another network's.
+    """
+    path, builder = FOLDER / f"{name}.json", _full_name(find(name).model)
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        model, _, _ = facts["model"], facts["sha256"], facts["metrics"]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing. {_remedy(name)}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(f"{path} is damaged ({error!r}). {_remedy(name)}") from None
+    if model != builder:
+        raise OSError(f"{path} is of {model}, but the recipe of {name} makes {builder}. {_remedy(name)}")
+    return facts
+
+
+def build(name: str) -> dict[str, float]:
+    """Train `name` by its recipe from seed 0, store it, and return the metrics of what was stored.
+
+    Raises ValueError for an unknown name, and if a weight is not finite in the precision of the file.
+    """
+    chosen = find(name)
+    runtime.seed(0)
+    model = chosen.model().to(runtime.device())
+    chosen.train(model)
+    stored = _stored(model, chosen.half)
+    for key, value in stored.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{name}: {key} is not finite as it would be stored ({value.dtype})")
+    model.load_state_dict(stored)
+    weights = safetensors.torch.save(stored)
+    metrics = chosen.measure(model.eval())
+    facts = {
+        "recipe": _full_name(chosen.train),
+        "rebuild": _command(name),
+        "model": _full_name(chosen.model),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "metrics": metrics,
+        "sha256": sha256(weights),
+        "torch": torch.__version__,
+    }
+    write_atomically(FOLDER / f"{name}.safetensors", lambda path: path.write_bytes(weights))
+    write_atomically(FOLDER / f"{name}.json", lambda path: path.write_text(json.dumps(facts, indent=2) + "\n"))
+    return metrics
+
+
+def find(name: str) -> Recipe:
+    """The recipe of the checkpoint `name`. Raises ValueError, with the nearest name, if there is none."""
+    runtime.check_name(name, names())
+    return _recipes[name]
+
+
+def _stored(model: nn.Module, half: bool) -> dict[str, torch.Tensor]:
+    """The weights as they go to the disk; integers, such as counters of batches, keep their type."""
+    return {
+        key: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
+        for key, value in model.state_dict().items()
+    }
+
+
+def _command(name: str) -> str:
+    return f"python -m helpers.checkpoints {name}"
+
+
+def _remedy(name: str) -> str:
+    return f"Restore it with `git checkout -- data/checkpoints`, or train it again with `{_command(name)}`."
+
+
+def _full_name(function: Callable[..., object]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`python -m helpers.checkpoints [NAME ...]`: rebuild the checkpoints named, or list them all."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.checkpoints", description="Rebuild checkpoints.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a checkpoint; without any, all are listed")
+    chosen = parser.parse_args(arguments).names
+    for name in chosen:
+        if name not in names():
+            parser.error(f"no recipe for {name!r}; there are {', '.join(names())}")
+    for name in chosen:
+        print(name, _text(build(name)))
+    if not chosen:
+        for name in names():
+            stored = (FOLDER / f"{name}.json").exists()
+            print(name, _text(card(name)["metrics"]) if stored else "(not trained yet)")
+
+
+def _text(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+
+
+if __name__ == "__main__":
+    # this file runs as __main__, while the recipes register with helpers.checkpoints: go on in that module
+    sys.exit(importlib.import_module("helpers.checkpoints").main())

@@ -1,0 +1,160 @@
+"""How an exercise is declared: `Exercise` and its checks `same`, `holds`, `raises`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from helpers.exercises._compare import difference
+from helpers.exercises._draw import Draw
+from helpers.exercises._subject import Arguments, Function, Raised, Subject, Wrong, clone_arguments, perform
+from helpers.exercises._values import short
+
+
+@dataclass(frozen=True)
+class Check:
+    """One property of an exercise. `run(subject, draw)` returns when it holds and raises Wrong or Raised when not."""
+
+    property: str
+    run: Callable[[Subject, Draw], None]
+    meaning: str = ""
+    times: int = 1
+    seconds: float = 5.0
+    dtype: torch.dtype = torch.float32
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of a lecture: the function `reference`, to be written by the student under the same name.
+
+    number "7.1"; checks are tried in their order; mistakes are (wrong function, what it usually means) pairs; hints are
+    given one by one; why is shown by solution(). differentiable=True asks in every `same` that gradients flow to the
+    floating inputs. given is the flawed function of a "find the flaw" exercise, if the stub shows one.
+    """
+
+    number: str
+    reference: Function
+    checks: tuple[Check, ...]
+    mistakes: tuple[tuple[Function, str], ...]
+    hints: tuple[str, ...]
+    why: str
+    minutes: int = 10
+    differentiable: bool = False
+    given: Function | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d+\.\d+", self.number):
+            raise ValueError(f"number must read like '7.1', got {self.number!r}")
+        for name in ("checks", "mistakes", "hints"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ValueError(f"{name} of exercise {self.number} must be a tuple, got {getattr(self, name)!r}")
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.reference.__name__
+
+
+def same(
+    property: str,
+    given: Callable[[Draw], Any],
+    *,
+    meaning: str = "",
+    rtol: float | None = None,
+    atol: float | None = None,
+    times: int = 3,
+    seconds: float = 5.0,
+    dtype: torch.dtype = torch.float32,
+) -> Check:
+    """The function returns what the reference returns on given(draw): a tuple of arguments, a dict, or args(...).
+
+    Compares type, shape, dtype, device, entries (tolerance by dtype unless given) and whether gradients flow;
+    `times` fresh inputs, `seconds` for all of them.
+    """
+
+    def run(subject: Subject, draw: Draw) -> None:
+        arguments = Arguments.of(given(draw))
+        if subject.exercise.differentiable:
+            arguments = clone_arguments(arguments, requires_grad=True)
+        got = subject.call(arguments)
+        expected = perform(subject.exercise.reference, arguments, subject.seed)
+        if expected.error:
+            raise expected.error
+        found = difference(got, expected.output, rtol, atol)
+        if found:
+            raise Wrong(expected=found.expected, got=found.got, meaning=found.meaning)
+
+    return Check(property, run, meaning, times, seconds, dtype)
+
+
+def holds(
+    property: str,
+    test: Callable[[Function, Draw], Any],
+    *,
+    meaning: str = "",
+    times: int = 1,
+    seconds: float = 5.0,
+    dtype: torch.dtype = torch.float32,
+) -> Check:
+    """test(f, draw) calls the student's f, and returns True (all entries) or None when the property holds.
+
+    It fails by returning False or by `require`, `agree` or `raise Wrong(...)`. Each result of f is first held against
+    the reference's on the same arguments: type, shape, dtype, device; so the test need not look after these.
+    """
+
+    def run(subject: Subject, draw: Draw) -> None:
+        answer = test(subject, draw)
+        if answer is not None:
+            require(answer)
+
+    return Check(property, run, meaning, times, seconds, dtype)
+
+
+def raises(
+    property: str,
+    given: Callable[[Draw], Any],
+    error: type[Exception] = ValueError,
+    *,
+    meaning: str = "",
+    seconds: float = 5.0,
+) -> Check:
+    """The function raises `error` on given(draw), where the reference does."""
+
+    def run(subject: Subject, draw: Draw) -> None:
+        try:
+            got = subject.call(Arguments.of(given(draw)), may_change=True)
+        except Raised as raised:
+            if not isinstance(raised.error, error) or isinstance(raised.error, NotImplementedError):
+                raise
+        else:
+            raise Wrong(expected=f"a {error.__name__}", got=short(got))
+
+    return Check(property, run, meaning, 1, seconds)
+
+
+def require(condition: Any, *, expected: Any = "", got: Any = None, on: Any = None, meaning: str = "") -> None:
+    """Raises Wrong unless the condition (a bool or a tensor of them) is true everywhere.
+
+    got and on are the last result and the last arguments of the function unless given.
+    """
+    if not bool(torch.as_tensor(condition).all()):
+        raise Wrong(expected=expected, got=got, on=on, meaning=meaning)
+
+
+def agree(
+    got: Any,
+    expected: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    on: Any = None,
+    meaning: str = "",
+) -> None:
+    """Raises Wrong unless the two values agree: same type, shape and dtype, entries within a tolerance by dtype."""
+    found = difference(got, expected, rtol, atol)
+    if found:
+        raise Wrong(expected=found.expected, got=found.got, on=on, meaning=meaning or found.meaning)

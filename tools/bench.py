@@ -1,0 +1,80 @@
+"""`make bench`: what the course costs, as ratios within one run where a ratio can be had. A table, never a test.
+
+Each row: what, measured, at most. Other files tools/bench_<word>.py add the rows of their lecture by `rows()`.
+"""
+
+import importlib
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from helpers import runtime
+from helpers.exercises import lectures
+from helpers.figures import Redraw
+
+Row = tuple[str, float, float, str]  # what, measured, at most, unit
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def seconds_of(*command: str, rounds: int = 5, **environment: str) -> float:
+    """Median wall seconds of a command over a few rounds, after one that warms up."""
+    times = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def bench_import() -> Iterator[Row]:
+    """Importing the package and its machinery beside importing torch alone."""
+    modules = "import helpers.data, helpers.models, helpers.training, helpers.checkpoints"
+    ours, torch = seconds_of(sys.executable, "-c", modules), seconds_of(sys.executable, "-c", "import torch")
+    yield "import helpers / import torch", ours / torch, 1.1, ""
+
+
+def bench_explorers() -> Iterator[Row]:
+    """A redraw of every explorer as its sliders make it, at each of its stills: the median."""
+    for word in lectures():
+        figures = importlib.import_module(f"helpers.figures.{word}")
+        for name, draw in vars(figures).items():
+            if hasattr(draw, "stills"):
+                redraw, times = Redraw(draw), []
+                redraw(**draw.stills[0])
+                for setting in draw.stills * 5:
+                    start = time.perf_counter()
+                    redraw(**setting)
+                    times.append(time.perf_counter() - start)
+                yield f"redraw {word}.{name}", statistics.median(times), 0.25, "s"
+
+
+def bench_lectures() -> Iterator[Row]:
+    """Each lecture from top to bottom at the quick scale, as the notebook is built."""
+    for source in sorted((ROOT / "lectures" / "source").glob("[0-9][0-9]_*.md")):
+        program = f"from tools.notebooks import *; run(read(Path({str(source)!r})), LECTURES, {source.stem!r})"
+        yield f"lecture {source.stem}, quick", seconds_of(sys.executable, "-c", program, rounds=0), 120, "s"
+
+
+def rows() -> Iterator[Row]:
+    """All rows: the course's own, then those of the lectures."""
+    yield from bench_import()
+    for path in sorted(Path(__file__).parent.glob("bench_*.py")):
+        yield from importlib.import_module(f"tools.{path.stem}").rows()
+    yield from bench_explorers()
+    yield from bench_lectures()
+
+
+def main() -> None:
+    """Prints the table, a row as soon as it is measured."""
+    print(f"{'what':<44}{'measured':>10}{'at most':>10}   ({os.cpu_count()} cores, {runtime.device()})", flush=True)
+    for what, measured, limit, unit in rows():
+        mark = "" if measured <= limit else "   over"
+        print(f"{what:<44}{measured:>8.3f} {unit:<1}{limit:>8.3g} {unit:<1}{mark}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

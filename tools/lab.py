@@ -1,0 +1,147 @@
+"""Puts the lectures into work/, where a student's own copies live, and opens JupyterLab on them.
+
+Each lecture is copied once. work/.course.json records which version each copy came from, so that a newer version can
+be told from a student's change: it refreshes a copy that nobody touched, and otherwise goes beside it, under another
+name. No file that a student changed is ever written to.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD = ".course.json"
+SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+class Failure(Exception):
+    """What went wrong, in one sentence that names the remedy."""
+
+
+def version(content: bytes) -> str:
+    """The hash that names one version of a lecture."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a whole file or none."""
+    half = path.with_name(f".{path.name}.half")
+    half.write_bytes(content)
+    os.replace(half, path)
+
+
+def readable(content: bytes) -> bool:
+    """Whether the bytes are a notebook, and not one whose saving was cut off."""
+    try:
+        return isinstance(json.loads(content)["cells"], list)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def read_record(work: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The record of copies, and what there is to say: a damaged one is put aside and counts as empty."""
+    path = work / RECORD
+    if not path.exists():
+        return {}, []
+    try:
+        record = json.loads(path.read_bytes())
+        if all(isinstance(value, str) for entry in record.values() for value in entry.values()):
+            return record, []
+    except (ValueError, AttributeError):
+        pass
+    os.replace(path, path.with_suffix(".damaged.json"))
+    line = "the record of copies was damaged: put aside as .course.damaged.json; your notebooks are as they were"
+    return {}, [line]
+
+
+def beside(copy: Path, content: bytes) -> str:
+    """Puts a version beside a copy under the first name that is free, or finds it there; returns the name."""
+    number = 1
+    while True:
+        path = copy.with_name(f"{copy.stem}.new{'' if number == 1 else f'-{number}'}.ipynb")
+        if not path.exists():
+            write(path, content)
+            return path.name
+        if path.is_file() and path.read_bytes() == content:
+            return path.name
+        number += 1
+
+
+def place(lecture: Path, work: Path, entry: dict[str, str]) -> tuple[dict[str, str], str]:
+    """Brings one lecture into work; entry is its part of the record -> the entry from now on, and what there is to say.
+
+    An entry holds "copied", the version that the copy came from, and "offered", the newest one put beside it.
+    """
+    content, copy = lecture.read_bytes(), work / lecture.name
+    new = version(content)
+    if not copy.exists():
+        write(copy, content)
+        return {"copied": new}, "your copy was gone: a fresh one is in its place" if entry else "copied"
+    if not copy.is_file():
+        return entry, "is not a file: left as it is"
+    yours = copy.read_bytes()
+    if version(yours) == new:
+        return {"copied": new}, ""
+    if version(yours) == entry.get("copied"):
+        write(copy, content)
+        return {"copied": new}, "refreshed to the newer version (you had not changed it)"
+    if not readable(yours):
+        return entry, f"your copy is not a whole notebook (was its saving cut off?): left; see {beside(copy, content)}"
+    if new in (entry.get("copied"), entry.get("offered")):
+        return entry, ""
+    why = "there is a newer version" if entry else "nothing tells which version your copy came from"
+    return {**entry, "offered": new}, f"{why}: your copy stays, the newest one is {beside(copy, content)}"
+
+
+def bring(lectures: Path, work: Path) -> list[str]:
+    """Brings every lecture into work and returns the lines to print. Raises Failure when work cannot be written."""
+    try:
+        work.mkdir(exist_ok=True)
+        record, lines = read_record(work)
+        for lecture in sorted(lectures.glob("*.ipynb")):
+            record[lecture.name], line = place(lecture, work, record.get(lecture.name, {}))
+            lines += [f"{lecture.name}: {line}"] * bool(line)
+        write(work / RECORD, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}"
+        raise Failure(f"The folder work cannot be used ({reason}): make room or mend its permissions.") from error
+    return lines
+
+
+def quiet_settings(prefix: Path) -> None:
+    """Switches JupyterLab's news pop-up off, in the environment and not in the student's home."""
+    path = prefix / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(SETTINGS, indent=1) + "\n")
+
+
+def command(work: Path, flags: list[str]) -> list[str]:
+    """JupyterLab on work, on loopback and with its token as always; the flags come last and so win.
+
+    Its memory of open files is the course's own, so that it does not look for those of another project.
+    """
+    places = [f"--ServerApp.root_dir={work}", f"--LabApp.workspaces_dir={work / '.workspaces'}"]
+    return [sys.executable, "-m", "jupyterlab", *places, *flags]
+
+
+def main() -> int:
+    """Brings the lectures and becomes JupyterLab."""
+    work = ROOT / "work"
+    try:
+        lines = bring(ROOT / "lectures", work)
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    for line in lines:
+        print(line)
+    print("Your notebooks are in work/. JupyterLab opens; Ctrl-C here ends it.", flush=True)
+    quiet_settings(Path(sys.prefix))
+    os.chdir(work)
+    start = command(work, sys.argv[1:])
+    os.execv(start[0], start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
