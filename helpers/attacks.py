@@ -1,10 +1,10 @@
 r"""Lecture 7: adversarial examples of classifiers, x_adv = x + delta with ||delta||_p <= eps and x_adv in [0, 1].
 
-Every attack is called alike: attack(model, x, y, *, eps or budget, steps, ..., targeted=False, generator=None) -> x_adv.
-x (N, ...) in [0, 1]; y (N,) holds the true labels, or, when targeted, the labels wanted; the model maps x to logits (N, K).
-eps is one number or one per image (N,). Mode and gradients of the model are left as they were found. Each attack raises
-ValueError for images outside [0, 1], labels outside 0 ... K - 1, eps < 0, or a model that returns probabilities or NaN.
-Further attacks: gradient_attacks, minimum_norm, blackbox, universal; robust_training defends.
+All are called alike: attack(model, x, y, *, eps or budget, steps, ..., targeted=False, generator=None) -> x_adv.
+x (N, ...) in [0, 1]; y (N,) holds the true labels, or, when targeted, the labels wanted; the model maps x to logits
+(N, K); eps is one number or one per image (N,). Mode and gradients of the model are left as they were found. Each
+attack raises ValueError for images outside [0, 1], labels outside 0 ... K - 1, eps < 0, or a model that returns
+probabilities or NaN. Further attacks: gradient_attacks, minimum_norm, blackbox, universal; robust_training defends.
 """
 
 import math
@@ -43,8 +43,8 @@ def ascend(
 ) -> Tensor:
     """The loop of every iterated attack: x_{t+1} = move(x_t, gradient), and the best of x_0 ... x_steps is kept.
 
-    The gradient is that of loss(logits, y), of -loss when targeted. Best is the smallest gap(logits, y), which is below 0
-    where the attack has succeeded (default: the margin of the true label, minus the margin of a target).
+    The gradient is that of loss(logits, y), of -loss when targeted. Best is the smallest gap(logits, y), which is
+    below 0 where the attack has succeeded (default: the margin of the true label, minus the margin of a target).
     """
     at_least("steps", steps, 1)
     gap = gap or (lambda logits, y: goal(logits, y, targeted))
@@ -67,7 +67,8 @@ def ascend(
 def fgsm(model: Model, x: Tensor, y: Tensor, *, eps: Eps, targeted: bool = False) -> Tensor:
     r"""x_adv = clip(x + eps sign grad_x L(x, y)),  L the cross-entropy;  targeted: x - eps sign grad_x L.
 
-    Exact for a linear model: no delta in the l_inf ball raises <w, delta> above eps ||w||_1. Goodfellow et al. 2014, section 4.
+    Exact for a linear model: no delta in the l_inf ball raises <w, delta> above eps ||w||_1. Goodfellow et al. 2014,
+    section 4.
     """
     _, g = input_gradient(model, x, lambda z: -cross_entropy(z, y) if targeted else cross_entropy(z, y))
     return (x + per_image(eps, x) * g.sign()).clamp(0, 1)
@@ -86,7 +87,8 @@ def pgd_linf(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""x_0 = P(x + u), u ~ U[-eps, eps];  x_{t+1} = P(x_t + step sign grad L(x_t)),  P = clip to [x - eps, x + eps] and [0, 1].
+    r"""x_0 = P(x + u), u ~ U[-eps, eps];  x_{t+1} = P(x_t + step sign grad L(x_t));
+    P clips to [x - eps, x + eps] and to [0, 1].
 
     step: 2.5 eps / steps unless given. The best iterate is returned. Madry et al. 2017, section 2.1.
     """
@@ -111,8 +113,8 @@ def project_l2(delta: Tensor, eps: Eps) -> Tensor:
 
 
 def project_l1(delta: Tensor, eps: Eps) -> Tensor:
-    r"""The closest point of {||delta||_1 <= eps}:  sign(delta_i) max(|delta_i| - theta, 0), with theta found by sorting:
-    u = |delta| in falling order,  rho = max{j : u_j > (u_1 + ... + u_j - eps) / j},  theta = (u_1 + ... + u_rho - eps) / rho.
+    r"""The closest point of {||delta||_1 <= eps}:  sign(delta_i) max(|delta_i| - theta, 0), theta by sorting:
+    u = |delta| in falling order,  theta_j = (u_1 + ... + u_j - eps) / j,  theta = theta_rho, rho = max{j: u_j > theta_j}.
 
     (N, ...) -> (N, ...); a point inside the ball stays. eps one number or (N,). Raises ValueError for eps < 0.
     Duchi et al. 2008, figure 1.
@@ -130,7 +132,8 @@ def project_l1(delta: Tensor, eps: Eps) -> Tensor:
 def mi_fgsm(
     model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, decay: float = 1.0, targeted: bool = False
 ) -> Tensor:
-    r"""v_{t+1} = decay v_t + g / ||g||_1,  g = grad L(x_t);  x_{t+1} = clip(x_t + (eps / steps) sign v_{t+1});  v_0 = 0, x_0 = x.
+    r"""v_{t+1} = decay v_t + g / ||g||_1,  g = grad L(x_t);  x_{t+1} = clip(x_t + (eps / steps) sign v_{t+1});
+    v_0 = 0, x_0 = x.
 
     decay >= 0; decay = 0 is bim. The best iterate is returned. Dong et al. 2018, algorithm 1.
     """
@@ -147,7 +150,8 @@ def mi_fgsm(
 
 def deepfool_step(logits: Tensor, jacobian: Tensor, y: Tensor) -> Tensor:
     r"""The smallest l_2 step that takes a linear classifier from class y onto its nearest boundary:
-    f_k = z_k - z_y,  w_k = grad z_k - grad z_y,  l = argmin_{k != y} |f_k| / ||w_k||_2,  delta = |f_l| w_l / ||w_l||_2^2.
+    f_k = z_k - z_y,  w_k = grad z_k - grad z_y,  l = argmin_{k != y} |f_k| / ||w_k||_2;
+    delta = |f_l| w_l / ||w_l||_2^2.
 
     logits (N, K), jacobian (N, K, ...), y (N,) -> delta (N, ...). Moosavi-Dezfooli et al. 2015, algorithm 2.
     """
@@ -156,7 +160,7 @@ def deepfool_step(logits: Tensor, jacobian: Tensor, y: Tensor) -> Tensor:
     w = jacobian.flatten(2) - jacobian.flatten(2)[rows, y][:, None]
     distance = f / w.norm(dim=2)
     distance[rows, y] = math.inf
-    distance, nearest = distance.nan_to_num(nan=math.inf).min(1)
+    distance, nearest = distance.nan_to_num(nan=math.inf, posinf=math.inf).min(1)
     w = w[rows, nearest]
     step = (f[rows, nearest] / w.square().sum(1))[:, None] * w
     return step.where(distance.isfinite()[:, None], 0).view_as(jacobian[:, 0])
@@ -183,17 +187,18 @@ def carlini_wagner_objective(
 def jsma_saliency(alpha: Tensor, beta: Tensor) -> Tensor:
     r"""S = alpha |beta| where alpha > 0 and beta < 0, else 0:  alpha = dz_t / dx_i,  beta = sum_{k != t} dz_k / dx_i.
 
-    S_i > 0 says that raising pixel i raises the target's logit and lowers the others' sum. Equal shapes in, the same out.
-    Papernot et al. 2015, equation 8.
+    S_i > 0 says that raising pixel i raises the target's logit and lowers the others' sum. Equal shapes in, the same
+    out. Papernot et al. 2015, equation 8.
     """
     return torch.where((alpha > 0) & (beta < 0), alpha * beta.abs(), 0)
 
 
 def universal_step(model: Model, x: Tensor, y: Tensor, delta: Tensor, *, eps: float, step: float) -> Tensor:
-    r"""delta' = clip(delta + step sign grad_delta J, -eps, eps),  J(delta) = (1/N) sum_n L(clip(x_n + delta, 0, 1), y_n).
+    r"""delta' = clip(delta + step sign grad_delta J, -eps, eps);
+    J(delta) = (1/N) sum_n L(clip(x_n + delta, 0, 1), y_n),  L the cross-entropy.
 
-    One perturbation delta, of the shape of one image, for the whole batch x (N, ...). Raises ValueError for other shapes
-    and eps < 0. Shafahi et al. 2018 (Universal adversarial training), algorithm 1.
+    One perturbation delta, of the shape of one image, for the whole batch x (N, ...). Raises ValueError for other
+    shapes and eps < 0. Shafahi et al. 2018 (Universal adversarial training), algorithm 1.
     """
     at_least("eps", eps, 0)
     if delta.shape != x.shape[1:]:
@@ -223,8 +228,9 @@ def adversarial_training_step(
     y: Tensor,
     attack: Callable[[Model, Tensor, Tensor], Tensor],
 ) -> Tensor:
-    r"""One step on min_theta E max_delta L(theta; x + delta, y): x_adv = attack(model, x, y), then the optimiser's step on
-    the mean cross-entropy at x_adv. Returns that loss, before the step, as a scalar. Madry et al. 2017, equation 2.1.
+    r"""One step on min_theta E max_delta L(theta; x + delta, y): x_adv = attack(model, x, y), then the optimiser's
+    step on the mean cross-entropy at x_adv. Returns that loss, before the step, as a scalar. Madry et al. 2017,
+    equation 2.1.
     """
     x_adv = attack(model, x, y)
     loss = cross_entropy(model(x_adv.detach()), y).mean()

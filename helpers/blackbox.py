@@ -5,6 +5,7 @@ Called like those of helpers.attacks: attack(model, x, y, *, eps or budget, step
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -13,11 +14,11 @@ from helpers.attacks import Eps, project_l1, project_l2
 from helpers.threat import Model, at_least, attack, evaluating, goal, margin, per_image, project_linf, spread
 
 PROJECTIONS: dict[float, Callable[[Tensor, Tensor], Tensor]] = {1: project_l1, 2: project_l2, math.inf: project_linf}
-HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the steps after which squares halve their area
+HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the steps: there a square's area is halved
 
 
 def side(step: int, steps: int, pixels: int, area: float = 0.8) -> int:
-    """The side of the square tried at a step: area of the picture at first, halved on the paper's schedule; at least 1."""
+    """The side of the square tried at a step: `area` of the picture at first, then halved again and again; >= 1."""
     halved = area / 2 ** sum(step > share * steps for share in HALVINGS)
     return max(1, round(math.sqrt(halved * pixels)))
 
@@ -34,17 +35,18 @@ def square(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""delta' = P(delta + u 1_S), S a random square, u = +-a in each channel; kept where clip(x + delta') lowers the margin.
+    r"""delta' = P(delta + u 1_S), S a random square, u = +-a in each channel; kept where the margin falls.
 
-    P onto the l_p ball, p in {1, 2, inf}; S shrinks as the search goes on; a gives u 1_S the l_p norm 2 eps in a channel, so
-    that for p = inf every pixel of S becomes +-eps. Starts from vertical stripes. Images x (N, C, H, W); one query a step and
-    image until success. Andriushchenko et al. 2019, algorithms 1 and 2 (p = inf); p = 1, 2 follow the same plan.
+    P onto the l_p ball, p in {1, 2, inf}; S shrinks as the search goes on; a gives u 1_S the l_p norm 2 eps in a
+    channel, so that for p = inf every pixel of S becomes +-eps. Starts from vertical stripes. Images x (N, C, H, W);
+    one query a step and image until success. Andriushchenko et al. 2019, algorithms 1 and 2 (p = inf); p = 1, 2
+    follow the same plan.
     """
     if p not in PROJECTIONS:
         raise ValueError(f"p must be 1, 2 or inf, got {p}")
     at_least("steps", steps, 1)
     eps, (n, channels, height, width) = per_image(eps, x), x.shape
-    like = {"generator": generator, "device": x.device}
+    like: dict[str, Any] = {"generator": generator, "device": x.device}
     rows, columns = (torch.arange(size, device=x.device) for size in (height, width))
 
     def signs(*shape: int) -> Tensor:
@@ -61,7 +63,8 @@ def square(
             active = (gap >= 0).nonzero()[:, 0]
             if not len(active):
                 break
-            down, across = ((i >= first) & (i < first + s) for i, first in ((rows, top[active]), (columns, left[active])))
+            first = ((rows, top[active]), (columns, left[active]))
+            down, across = ((i >= corner) & (i < corner + s) for i, corner in first)
             window = (down[:, :, None] & across[:, None])[:, None]
             moved = PROJECTIONS[p](delta[active] + u[active] * window, eps[active])
             moved = (x[active] + moved).clamp(0, 1)
@@ -73,7 +76,7 @@ def square(
 
 
 def paint(x: Tensor, genes: Tensor) -> Tensor:
-    """x (N, C, H, W) with pixels set as genes (N, P, k, 2 + C) say, each (row, column, values) in [0, 1] -> (N, P, C, H, W)."""
+    """x (N, C, H, W), pixels set by genes (N, P, k, 2 + C), (row, column, values) in [0, 1] -> (N, P, C, H, W)."""
     n, channels, height, width = x.shape
     row, column = ((genes[..., i] * size).long().clamp(max=size - 1) for i, size in ((0, height), (1, width)))
     place = (row * width + column)[:, :, None].expand(-1, -1, channels, -1)
@@ -82,10 +85,8 @@ def paint(x: Tensor, genes: Tensor) -> Tensor:
 
 
 def distinct_triples(n: int, population: int, device: torch.device, generator: Generator | None) -> Sequence[Tensor]:
-    """Three different indices below population, for each of n populations and each member: three tensors (n, population)."""
-    first, a, b = (
-        torch.randint(population - i, (n, population), generator=generator, device=device) for i in range(3)
-    )
+    """Three different members of the population for each place in it: three tensors (n, population) of indices."""
+    first, a, b = (torch.randint(population - i, (n, population), generator=generator, device=device) for i in range(3))
     b = (a + 1 + b) % (population - 1)
     return first, (first + 1 + a) % population, (first + 1 + b) % population
 
@@ -103,11 +104,11 @@ def one_pixel(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""Differential evolution of candidates (row, column, values) x budget: child_i = c_{r_1} + (c_{r_2} - c_{r_3}) / 2, with
-    r_1, r_2, r_3 different; it takes its parent's place where its margin is no larger. Ends, image by image, at a success.
+    r"""Differential evolution of candidates, budget times (row, column, values):  child_i = c_a + (c_b - c_d) / 2,
+    a, b, d different; a child takes its parent's place where its margin is no larger. An image stops at its success.
 
-    At most budget pixels change (all channels of a pixel together). population (steps + 1) queries at most; the model sees at
-    most chunk images at once. Images x (N, C, H, W). Su et al. 2017, section 3.2.
+    At most budget pixels change (all channels of a pixel together). population (steps + 1) queries at most; the model
+    sees at most chunk images at once. Images x (N, C, H, W). Su et al. 2017, section 3.2.
     """
     at_least("budget", budget, 1)
     at_least("population", population, 4)
@@ -141,7 +142,7 @@ def one_pixel(
 def transfer_matrix(
     models: Sequence[Model], x: Tensor, y: Tensor, attack: Callable[[Model, Tensor, Tensor], Tensor]
 ) -> Tensor:
-    r"""A_ij = share of images that fool model j when crafted on model i, among those that every model classifies correctly.
+    r"""A_ij = share of images that fool model j when crafted on model i, among those that all models classify well.
 
     -> (models, models), NaN when no image is classified correctly by all.
     """

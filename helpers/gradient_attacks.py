@@ -48,7 +48,10 @@ def random_start_fgsm(
 
 @attack
 def bim(model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, targeted: bool = False) -> Tensor:
-    r"""x_0 = x;  x_{t+1} = clip(x_t + (eps / steps) sign grad L(x_t)), best iterate kept. Kurakin et al. 2016, section 2.2."""
+    r"""x_0 = x;  x_{t+1} = clip(x_t + (eps / steps) sign grad L(x_t)). The best iterate is returned.
+
+    Kurakin et al. 2016, section 2.2.
+    """
     eps = per_image(eps, x)
 
     def move(z: Tensor, g: Tensor) -> Tensor:
@@ -70,10 +73,13 @@ def pgd_l2(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""x_{t+1} = clip(x + P(x_t + step g / ||g||_2 - x)),  g = grad L(x_t),  P onto the l_2 ball, from a random point of it.
+    r"""x_{t+1} = clip(x + P(x_t + step g / ||g||_2 - x)),  g = grad L(x_t),  P onto the l_2 ball.
 
-    step: 2.5 eps / steps unless given. Clipping pulls towards x, so the point stays in the ball, but P and clip one after
-    the other are not the projection on the intersection. The best iterate is returned. Madry et al. 2017, section 5.
+    Starts from a random point of the ball.
+
+    step: 2.5 eps / steps unless given. Clipping pulls towards x, so the point stays in the ball, but P and clip one
+    after the other are not the projection on the intersection. The best iterate is returned. Madry et al. 2017,
+    section 5.
     """
     eps = per_image(eps, x)
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
@@ -86,7 +92,7 @@ def pgd_l2(
 
 
 def sparse_ascent(z: Tensor, g: Tensor, k: int) -> Tensor:
-    """sign(g_i) / k on the k largest |g_i| among the pixels that can still move inside [0, 1], else 0: l_1 norm <= 1."""
+    """sign(g_i) / k on the k largest |g_i| among the pixels that can still move in [0, 1], else 0. l_1 norm <= 1."""
     free = torch.where(g > 0, z < 1, z > 0)
     size = (g.abs() * free).flatten(1)
     top = torch.zeros_like(size).scatter(1, size.topk(k, dim=1).indices, 1 / k)
@@ -107,10 +113,10 @@ def pgd_l1(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""x_{t+1} = clip(x + P(x_t + step d - x)),  P onto the l_1 ball,  d_i = sign(g_i) / k on the k largest |g_i| that can move.
+    r"""x_{t+1} = clip(x + P(x_t + step d - x)),  P onto the l_1 ball,  d = sparse_ascent at x_t.
 
-    Steepest ascent in l_1 (k = 1) moves a single pixel a step; here k = fraction of all. step: 2.5 eps / steps unless given.
-    The best iterate is returned. Tramer & Boneh 2019, section 3.
+    Steepest ascent in l_1 (k = 1) moves a single pixel a step; here k = fraction of all. step: 2.5 eps / steps unless
+    given. The best iterate is returned. Tramer & Boneh 2019, section 3.
     """
     eps, k = per_image(eps, x), max(1, round(fraction * x[0].numel()))
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
@@ -164,7 +170,7 @@ def top_k_gap(logits: Tensor, targets: Tensor) -> Tensor:
 def top_k(
     model: Model, x: Tensor, targets: Tensor, *, eps: Eps, steps: int, step: Eps | None = None, kappa: float = 0.1
 ) -> Tensor:
-    r"""Descend sum_j max(h_j, -kappa), h = top_k_gap, by signed steps in the l_inf ball, so that t_1, ..., t_k lead in order.
+    r"""Descend sum_j max(h_j, -kappa), h = top_k_gap, by signed steps in the l_inf ball: t_1, ..., t_k shall lead.
 
     targets (N, k) distinct labels, k < K. step: 2.5 eps / steps unless given. Success: helpers.attacks.top_k_success.
     The iterate with the smallest max_j h_j is returned. Zhang & Wu 2020, section 3.2 (the ordered hinge).

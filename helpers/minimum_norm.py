@@ -1,7 +1,7 @@
-r"""The smallest perturbation that succeeds: DeepFool, Carlini-Wagner, L-BFGS, JSMA, and bisections for any other attack.
+r"""The smallest perturbation that succeeds: DeepFool, Carlini-Wagner, L-BFGS, JSMA; bisection for any other attack.
 
-Called like those of helpers.attacks. Where no success was found the clean image comes back unchanged (JSMA: as far as it
-came), so that helpers.threat.outcome, which evaluates anew, counts it as a failure.
+Called like those of helpers.attacks. Where no success was found the clean image comes back unchanged (JSMA: as far as
+it came), so that helpers.threat.outcome, which evaluates anew, counts it as a failure.
 """
 
 import math
@@ -29,7 +29,9 @@ Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
-def nearer(x: Tensor, candidate: Tensor, success: Tensor, best: Tensor, smallest: Tensor, p: float = 2) -> tuple[Tensor, Tensor]:
+def nearer(
+    x: Tensor, candidate: Tensor, success: Tensor, best: Tensor, smallest: Tensor, p: float = 2
+) -> tuple[Tensor, Tensor]:
     """(best, smallest) after the candidates that succeeded and lie closer to x took their place: images, (N,) norms."""
     distance = norm(candidate - x, p)
     better = success & (distance < smallest)
@@ -37,11 +39,14 @@ def nearer(x: Tensor, candidate: Tensor, success: Tensor, best: Tensor, smallest
 
 
 @attack
-def deepfool(model: Model, x: Tensor, y: Tensor, *, steps: int = 50, overshoot: float = 0.02, classes: int = 10) -> Tensor:
-    r"""x_{t+1} = clip(x_t + deepfool_step at x_t), x_0 = x, until x_adv = clip(x + (1 + overshoot)(x_t - x)) is not taken for y.
+def deepfool(
+    model: Model, x: Tensor, y: Tensor, *, steps: int = 50, overshoot: float = 0.02, classes: int = 10
+) -> Tensor:
+    r"""x_{t+1} = clip(x_t + deepfool_step at x_t), x_0 = x, until x_adv = clip(x + (1 + overshoot)(x_t - x)) is not
+    taken for y.
 
-    Only y and the classes - 1 strongest others at x are considered. Untargeted. Exact (times 1 + overshoot) for a linear
-    classifier while no pixel meets its bounds. Moosavi-Dezfooli et al. 2015, algorithm 2.
+    Only y and the classes - 1 strongest others at x are considered. Untargeted. Exact (times 1 + overshoot) for a
+    linear classifier while no pixel meets its bounds. Moosavi-Dezfooli et al. 2015, algorithm 2.
     """
     at_least("steps", steps, 1)
     at_least("classes", classes, 2)
@@ -64,21 +69,20 @@ def deepfool(model: Model, x: Tensor, y: Tensor, *, steps: int = 50, overshoot: 
 def search_constant(solve: Search, x: Tensor, c: float, rounds: int) -> Tensor:
     """The smallest success over a bisection on c, one c per image: c grows tenfold until a success, then is halved in.
 
-    solve maps c (N,) to its smallest successes (N, ...) and their l_2 norms (N,), infinite where there was none.
+    solve maps c (N,) to candidates (N, ...) and whether they succeeded (N,).
     """
     low, high, c_now = x.new_zeros(len(x)), x.new_full((len(x),), math.inf), x.new_full((len(x),), c)
     best, smallest = x, x.new_full((len(x),), math.inf)
     for _ in range(rounds):
-        x_adv, distance = solve(c_now)
-        found = distance.isfinite()
-        best, smallest = nearer(x, x_adv, found, best, smallest)
-        high, low = torch.where(found, c_now, high), torch.where(found, low, c_now)
+        x_adv, success = solve(c_now)
+        best, smallest = nearer(x, x_adv, success, best, smallest)
+        high, low = torch.where(success, c_now, high), torch.where(success, low, c_now)
         c_now = torch.where(high.isinf(), 10 * c_now, (low + high) / 2)
     return best
 
 
 def open_box(x: Tensor, shrink: float) -> Tensor:
-    r"""w = atanh((1 - shrink)(2x - 1)), so that (tanh w + 1) / 2 is x, moved off the faces 0 and 1, where atanh is infinite."""
+    r"""w = atanh((1 - shrink)(2x - 1)): (tanh w + 1) / 2 is x, moved off 0 and 1, where atanh is infinite."""
     return torch.atanh((1 - shrink) * (2 * x - 1))
 
 
@@ -96,10 +100,12 @@ def carlini_wagner(
     shrink: float = 1e-4,
     targeted: bool = False,
 ) -> Tensor:
-    r"""min over w of ||x_adv - x||_2^2 + c max(M, -kappa),  x_adv = (tanh w + 1) / 2,  by Adam; c by bisection, one per image.
+    r"""min over w of ||x_adv - x||_2^2 + c max(M, -kappa),  x_adv = (tanh w + 1) / 2, by Adam.
 
-    Every iterate counts, and the closest success of all rounds is returned. Pixels of exactly 0 or 1 are first moved into
-    the open box: there atanh is infinite and its gradient nil. Carlini & Wagner 2016, section VI.A.
+    c is found by bisection, one per image.
+
+    Every iterate counts, and the closest success of all rounds is returned. Pixels of exactly 0 or 1 are first moved
+    into the open box: there atanh is infinite and its gradient nil. Carlini & Wagner 2016, section VI.A.
     """
     at_least("steps", steps, 1)
 
@@ -116,13 +122,13 @@ def carlini_wagner(
             success = goal(logits.detach(), y, targeted) < -kappa
             best, smallest = nearer(x, x_adv.detach(), success, best, smallest)
             optimizer.step()
-        return best, smallest
+        return best, smallest.isfinite()
 
     return search_constant(solve, x, c, rounds)
 
 
 def two_loops(g: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """H g, the inverse Hessian of L-BFGS from pairs (s, y) of (N, D): every row by itself; a row with <s, y> <= 0 is skipped.
+    """H g, the inverse Hessian of L-BFGS from pairs (s, y) of (N, D), row by row; rows with <s, y> <= 0 are skipped.
 
     Nocedal & Wright 2006, algorithm 7.4.
     """
@@ -142,7 +148,7 @@ def two_loops(g: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def box_lbfgs(f: Search, x: Tensor, *, steps: int, memory: int = 10, halvings: int = 8) -> Tensor:
-    """Minimise f over the box [0, 1]^D by projected L-BFGS, every row by itself. f: (N, D) -> values (N,), gradients (N, D).
+    """Minimise f over the box [0, 1]^D by projected L-BFGS, row by row. f: (N, D) -> values (N,), gradients (N, D).
 
     The search runs over the coordinates that are free to move; the step is halved until Armijo's condition holds, and a
     row for which it never does stays where it is.
@@ -182,26 +188,23 @@ def lbfgs(
         return cross_entropy(z, y) if targeted else z.logsumexp(1) - z.scatter(1, y[:, None], -math.inf).logsumexp(1)
 
     def solve(constant: Tensor) -> tuple[Tensor, Tensor]:
-        found, smallest = x, x.new_full((len(x),), math.inf)
-
         def f(x_adv: Tensor) -> tuple[Tensor, Tensor]:
-            nonlocal found, smallest
             z, g = input_gradient(model, x_adv.view_as(x), lambda z: constant * loss(z))
-            found, smallest = nearer(x, x_adv.view_as(x), goal(z, y, targeted) < 0, found, smallest)
             delta = x_adv - flat
             return delta.square().sum(1) + constant * loss(z), g.flatten(1) + 2 * delta
 
-        box_lbfgs(f, flat, steps=steps)
-        return found, smallest
+        x_adv = box_lbfgs(f, flat, steps=steps).view_as(x)
+        with torch.no_grad():
+            return x_adv, goal(model(x_adv), y, targeted) < 0
 
     return search_constant(solve, x, c, rounds)
 
 
 def best_pair(alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-    r"""The pair of pixels p != q with the largest saliency of (alpha_p + alpha_q, beta_p + beta_q): (N, D) -> (N,), (N, 2).
+    r"""The pixels p != q with the largest saliency of (alpha_p + alpha_q, beta_p + beta_q): (N, D) -> (N,), (N, 2).
 
-    Exact without the D^2 pairs: a pixel that two others beat in both alpha and -beta is in no best pair, so only the first
-    two Pareto fronts remain, a dozen pixels or two. A pixel that may not be taken has alpha = -inf.
+    Exact without the D^2 pairs: a pixel that two others beat in both alpha and -beta is in no best pair, so only the
+    first two Pareto fronts remain, a dozen pixels or two. A pixel that may not be taken has alpha = -inf.
     """
     order = alpha.argsort(1, descending=True)
     fall, front = -beta.gather(1, order), torch.zeros_like(alpha, dtype=torch.bool)
@@ -214,7 +217,9 @@ def best_pair(alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
     a, b = alpha.gather(1, pixels), beta.gather(1, pixels)
     s = jsma_saliency(a[:, :, None] + a[:, None], b[:, :, None] + b[:, None]).triu(1)
     value, where = s.flatten(1).max(1)
-    return value, torch.stack([pixels.gather(1, i[:, None])[:, 0] for i in (where // s.shape[1], where % s.shape[1])], 1)
+    return value, torch.stack(
+        [pixels.gather(1, i[:, None])[:, 0] for i in (where // s.shape[1], where % s.shape[1])], 1
+    )
 
 
 def class_gradients(model: Model, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -229,7 +234,7 @@ def class_gradients(model: Model, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]
 
 @attack
 def jsma(model: Model, x: Tensor, y: Tensor, *, budget: int, theta: float = 1.0, targeted: bool = False) -> Tensor:
-    r"""Again and again the pair of pixels with the largest saliency moves by theta, until success or budget pixels are used.
+    r"""The pair of pixels with the largest saliency moves by theta, again and again, for at most budget pixels.
 
     theta > 0 raises pixels, theta < 0 lowers them; each moves once. Untargeted, the sum of the other logits plays the
     target. Stops where no pair has a positive saliency. Papernot et al. 2015, algorithm 3 (on logits).
@@ -257,7 +262,7 @@ def jsma(model: Model, x: Tensor, y: Tensor, *, budget: int, theta: float = 1.0,
 def towards_clean(
     model: Model, x: Tensor, x_adv: Tensor, y: Tensor, *, rounds: int = 10, targeted: bool = False
 ) -> Tensor:
-    """Bisect the segment from x to each success x_adv: the success closest to x that was met. Failures stay as they are."""
+    """Bisect the segment from x to each success x_adv: the closest success that was met. Failures stay as they are."""
     with evaluating(model):
         low, high = x.new_zeros(len(x)), x.new_ones(len(x))
         for _ in range(rounds):
@@ -282,7 +287,8 @@ def smallest_eps(
 ) -> Tensor:
     """The minimum-norm form of a maximum-loss attack: bisection on eps in [0, largest], one per image.
 
-    attack(model, x, y, eps) with eps (N,). Returns the success of smallest ||x_adv - x||_p, the clean image where none was.
+    attack(model, x, y, eps) with eps (N,). Returns the success of smallest ||x_adv - x||_p, the clean image where
+    none was.
     """
     low, high = x.new_zeros(len(x)), x.new_full((len(x),), float(largest))
     eps, best, smallest = high, x, x.new_full((len(x),), math.inf)

@@ -5,9 +5,9 @@ Everything is batched over the leading dimension: images x (N, ...) in [0, 1], l
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Concatenate, NamedTuple, ParamSpec
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 import torch
 from torch import Generator, Tensor, nn
@@ -114,9 +114,9 @@ def spread(values: Tensor, x: Tensor) -> Tensor:
 
 
 def norm(delta: Tensor, p: float) -> Tensor:
-    r"""||delta||_p = (sum_i |delta_i|^p)^{1/p};  p = inf: max_i |delta_i|;  p = 0: how many delta_i != 0.  (N, ...) -> (N,).
+    r"""||delta||_p = (sum_i |delta_i|^p)^{1/p};  p = inf: max_i |delta_i|;  p = 0: how many delta_i != 0.
 
-    Raises ValueError for p < 0.
+    (N, ...) -> (N,). Raises ValueError for p < 0.
     """
     at_least("p", p, 0)
     return torch.linalg.vector_norm(delta.flatten(1), p, dim=1)
@@ -164,7 +164,7 @@ def random_in_ball(x: Tensor, eps: Tensor, p: float, generator: Generator | None
 
     p = 2: a normal direction, p = 1: signed exponentials, each times U^{1/d}. eps (N, 1, ..., 1).
     """
-    like = {"generator": generator, "device": x.device, "dtype": x.dtype}
+    like: dict[str, Any] = {"generator": generator, "device": x.device, "dtype": x.dtype}
     u = 2 * torch.rand(x.shape, **like) - 1
     if p == math.inf:
         return eps * u
@@ -193,7 +193,7 @@ def goal(logits: Tensor, y: Tensor, targeted: bool) -> Tensor:
 
 
 def input_gradient(model: Model, x: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Logits (N, K) at x and the gradient of sum_n loss(logits)_n with respect to x; no parameter's .grad is touched."""
+    """Logits (N, K) at x and the gradient of sum_n loss(logits)_n at x; no parameter's .grad is touched."""
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
         logits = model(x)
@@ -226,7 +226,9 @@ class Outcome(NamedTuple):
 
 
 @torch.no_grad()
-def outcome(model: Model, x: Tensor, x_adv: Tensor, y: Tensor, *, p: float = math.inf, targeted: bool = False) -> Outcome:
+def outcome(
+    model: Model, x: Tensor, x_adv: Tensor, y: Tensor, *, p: float = math.inf, targeted: bool = False
+) -> Outcome:
     """Evaluate x_adv anew: did the prediction leave y (or reach the target y), and how far is x_adv from x?
 
     Failures count as infinitely far, so that a median over all images compares attacks fairly.
@@ -258,3 +260,19 @@ class Counted(nn.Module):
 
     def _count(self, gradient: Tensor) -> None:
         self.gradients += len(gradient)
+
+
+def worst_case(
+    attacks: Iterable[Callable[[Model, Tensor, Tensor], Tensor]], model: Model, x: Tensor, y: Tensor
+) -> Tensor:
+    """The attacks in turn, each on the images that all before it left correctly classified -> x_adv (N, ...).
+
+    Restarts are the same attack several times. 1 - the success rate of the result bounds the robust accuracy from
+    above.
+    """
+    x_adv, left = x.clone(), torch.arange(len(x), device=x.device)
+    for one in (None, *attacks):
+        if one is not None and len(left):
+            x_adv[left] = one(model, x[left], y[left])
+        left = left[~outcome(model, x[left], x_adv[left], y[left]).success] if len(left) else left
+    return x_adv

@@ -1,7 +1,7 @@
 r"""One perturbation for all images: aggregated DeepFool, stochastic gradients, singular vectors of Jacobians."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Generator, Tensor
@@ -25,6 +25,13 @@ def fooling_rate(model: Model, x: Tensor, delta: Tensor) -> float:
         return float((model(x).argmax(1) != model((x + delta).clamp(0, 1)).argmax(1)).double().mean())
 
 
+def shuffled(x: Tensor, batch_size: int, epochs: int, generator: Generator | None) -> Iterator[Tensor]:
+    """Indices of the batches of each epoch, every epoch in a new order."""
+    place = x.device if generator is None else generator.device
+    for _ in range(epochs):
+        yield from torch.randperm(len(x), generator=generator, device=place).to(x.device).split(batch_size)
+
+
 def universal_deepfool(
     model: Model,
     x: Tensor,
@@ -36,20 +43,19 @@ def universal_deepfool(
     steps: int = 10,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""For each batch: v <- P(v + sum_n r_n), r_n the DeepFool perturbation of clip(x_n + v) for the images that v does not
-    fool yet; P onto the l_p ball. No label is used. -> v, of the shape of one image.
+    r"""For each batch: v <- P(v + sum_n r_n), r_n the DeepFool perturbation of clip(x_n + v) for the images that v
+    does not fool yet; P onto the l_p ball. No label is used. -> v, of the shape of one image.
 
-    batch_size = 1 is the paper's loop. Raises ValueError unless p is 2 or inf. Moosavi-Dezfooli et al. 2016, algorithm 1.
+    batch_size = 1 is the paper's loop. Raises ValueError unless p is 2 or inf. Moosavi-Dezfooli et al. 2016,
+    algorithm 1.
     """
     with torch.no_grad(), evaluating(model):
         y = model(x).argmax(1)
     check_batch(x, y)
     v = torch.zeros_like(x[0])
-    for _ in range(epochs):
-        order = torch.randperm(len(x), generator=generator, device=generator.device if generator else x.device).to(x.device)
-        for rows in order.split(batch_size):
-            shifted = (x[rows] + v).clamp(0, 1)
-            v = project(v + (deepfool(model, shifted, y[rows], steps=steps) - shifted).sum(0), eps, p)
+    for rows in shuffled(x, batch_size, epochs, generator):
+        shifted = (x[rows] + v).clamp(0, 1)
+        v = project(v + (deepfool(model, shifted, y[rows], steps=steps) - shifted).sum(0), eps, p)
     return v
 
 
@@ -64,17 +70,16 @@ def universal_sgd(
     batch_size: int = 100,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""delta <- universal_step on one random batch after another, in the l_inf ball, delta_0 = 0 -> the shape of one image.
+    r"""delta <- universal_step on one random batch after another, in the l_inf ball, delta_0 = 0 -> the shape of one
+    image.
 
     step: eps / 10 unless given. Shafahi et al. 2018 (Universal adversarial training), algorithm 1.
     """
     check_batch(x, y)
     step, delta = (eps / 10 if step is None else step), torch.zeros_like(x[0])
     with evaluating(model):
-        for _ in range(epochs):
-            order = torch.randperm(len(x), generator=generator, device=generator.device if generator else x.device)
-            for rows in order.to(x.device).split(batch_size):
-                delta = universal_step(model, x[rows], y[rows], delta, eps=eps, step=step)
+        for rows in shuffled(x, batch_size, epochs, generator):
+            delta = universal_step(model, x[rows], y[rows], delta, eps=eps, step=step)
     return delta
 
 
@@ -104,10 +109,10 @@ def singular_perturbation(
     p_dual = 1.0 if p == math.inf else p / (p - 1)
     v = torch.randn(x[:1].shape, generator=generator, device=x.device, dtype=x.dtype)
     with evaluating(features):
-        output, pull = torch.func.vjp(features, x)
+        pull = torch.func.vjp(features, x)[1]
         for _ in range(steps):
             v = v / norm(v, p)
-            _, jv = torch.func.jvp(features, (x,), (v.expand_as(x),))
+            jv = torch.func.jvp(features, (x,), (v.expand_as(x),))[1]
             jv = jv / jv.abs().max().clamp(min=torch.finfo(jv.dtype).tiny)  # only the direction counts
             v = power(pull(power(jv, q))[0].sum(0, keepdim=True), p_dual)
     return (v / norm(v, p))[0].detach()

@@ -1,0 +1,122 @@
+"""Universal perturbations, robust training and the facts in closed form, against theory."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from helpers import robust_training as R
+from helpers import threat as T
+from helpers import universal as U
+from tests.test_attacks import batch, generator, linear, network
+
+
+def test_singular_perturbation_of_a_linear_map_is_its_first_singular_vector() -> None:
+    model = linear(4)
+    x, _ = batch(model)
+    v = U.singular_perturbation(model, x, p=2, q=2, steps=200, generator=generator())
+    first = torch.linalg.svd(model[1].weight.detach())[2][0]
+    assert abs(float(v.flatten() @ first)) > 1 - 1e-6
+
+
+def test_singular_perturbation_in_linf_is_a_sign_pattern_with_a_large_image() -> None:
+    model = linear(4)
+    x, _ = batch(model)
+    v = U.singular_perturbation(model, x, q=10, generator=generator()).flatten()
+    assert torch.equal(v.abs(), torch.ones_like(v))
+    w = model[1].weight.detach()
+    noise = torch.randn(2000, 36, generator=generator(1), dtype=torch.float64).sign()
+    assert T.norm((w @ v)[None], 10) > T.norm(noise @ w.T, 10).quantile(0.99)
+
+
+@pytest.mark.parametrize("p", [2, math.inf])
+def test_universal_deepfool_fools_a_linear_model_and_stays_in_its_ball(p: float) -> None:
+    model = linear(2)
+    x, y = batch(model, 40)
+    x = x[y == y.mode().values]  # all on one side: one direction fools them all
+    eps = 1.0 if p == 2 else 0.15
+    v = U.universal_deepfool(model, x, eps=eps, p=p, batch_size=5, generator=generator())
+    assert T.norm(v[None], p) <= eps * (1 + 1e-9) and U.fooling_rate(model, x, v) == 1
+
+
+def test_universal_sgd_beats_random_signs() -> None:
+    model = network()
+    x, y = batch(model, 200)
+    delta = U.universal_sgd(model, x, y, eps=0.1, epochs=10, batch_size=50, generator=generator())
+    noise = 0.1 * torch.randn(delta.shape, generator=generator(), dtype=delta.dtype).sign()
+    assert delta.abs().max() <= 0.1 and U.fooling_rate(model, x, delta) > U.fooling_rate(model, x, noise)
+
+
+def test_fooling_rate_of_nothing_is_zero() -> None:
+    model = network()
+    x, _ = batch(model)
+    assert U.fooling_rate(model, x, torch.zeros_like(x[0])) == 0
+
+
+def test_trades_loss_by_hand() -> None:
+    z = torch.log(torch.tensor([[0.5, 0.5]]))
+    z_adv = torch.log(torch.tensor([[0.25, 0.75]]))
+    kl = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
+    value = R.trades_loss(z, z_adv, torch.tensor([1]), beta=3.0)
+    assert value.item() == pytest.approx(math.log(2) + 3 * kl, rel=1e-5)
+    assert R.trades_loss(z, z, torch.tensor([0]), beta=3.0).item() == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_trades_attack_raises_the_divergence_within_the_ball() -> None:
+    model = network()
+    x, y = batch(model)
+    x_adv = R.trades_attack(model, x, y, eps=0.1, steps=10, generator=generator())
+    noise = x + T.random_in_ball(x, T.per_image(0.1, x), math.inf, generator())
+    p = model(x).softmax(1)
+    assert (x_adv - x).abs().max() <= 0.1 + 1e-9
+    assert (R.kl_divergence(model(x_adv), p) > R.kl_divergence(model(noise), p)).all()
+
+
+def test_train_trades_makes_a_toy_robust_and_averages_the_weights() -> None:
+    x = torch.cat([torch.full((64, 4), 0.2), torch.full((64, 4), 0.8)])
+    y = torch.arange(2).repeat_interleave(64)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    history = R.train_trades(
+        *(model, x, y),
+        eps=0.2,
+        phases=((20, 2), (20, 3)),
+        batch_size=32,
+        rate=0.02,
+        averaging=0.9,
+        generator=generator(),
+    )
+    assert len(history.loss) == 160 and history.learning_rate[-1] < 1e-4
+    worst = R.trades_attack(model, x, y, eps=0.2, steps=10, generator=generator())
+    assert (model(worst).argmax(1) == y).all()
+
+
+def test_sharpened_keeps_decisions_and_hides_the_gradient() -> None:
+    model = network(dtype=torch.float32)
+    x, y = batch(model)
+    sharp = R.Sharpened(model, 1e4)
+    assert torch.equal(sharp(x).argmax(1), y)
+    _, g = T.input_gradient(sharp, x, lambda z: T.cross_entropy(z, y))
+    assert (T.norm(g, 1) == 0).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.1, 0.6])
+def test_tsipras_accuracy_against_samples(eps: float) -> None:
+    x, y = R.tsipras_sample(20000, 100, eta=0.3, generator=generator())
+    right = (y * (x[:, 1:] - eps * y[:, None]).sum(1) > 0).double().mean()
+    p = R.tsipras_accuracy(100, 0.3, eps)
+    assert abs(float(right) - p) <= 4 * math.sqrt(p * (1 - p) / 20000) + 1e-3
+    assert abs(float((x[:, 0] == y).double().mean()) - 0.95) < 0.01
+
+
+@pytest.mark.parametrize("d", [2, 3, 50, 784])
+def test_distance_to_half_against_samples(d: int) -> None:
+    z = torch.randn(20000, d, generator=generator(), dtype=torch.float64)
+    angle = torch.asin((z[:, 0] / z.norm(dim=1)).abs())
+    r = R.distance_to_half(d)
+    assert abs(float((angle <= r).double().mean()) - 0.5) < 0.02
+    if d == 2:
+        assert r == pytest.approx(math.pi / 4)
+    if d == 784:
+        assert r * math.sqrt(d) == pytest.approx(0.6745, rel=2e-3)
