@@ -4,7 +4,8 @@ All are called alike: attack(model, x, y, *, eps or budget, steps, ..., targeted
 x (N, ...) in [0, 1]; y (N,) holds the true labels, or, when targeted, the labels wanted; the model maps x to logits
 (N, K); eps is one number or one per image (N,). Mode and gradients of the model are left as they were found. Each
 attack raises ValueError for images outside [0, 1], labels outside 0 ... K - 1, eps < 0, or a model that returns
-probabilities or NaN. Further attacks: gradient_attacks, minimum_norm, blackbox, universal; robust_training defends.
+probabilities or NaN. helpers.adversarial holds further attacks (gradient, minimum_norm, blackbox, universal), what
+all share (threat) and the training against them (defence).
 """
 
 import math
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers.threat import (
+from helpers.adversarial.threat import (
     Loss,
     Model,
     at_least,
@@ -114,7 +115,8 @@ def project_l2(delta: Tensor, eps: Eps) -> Tensor:
 
 def project_l1(delta: Tensor, eps: Eps) -> Tensor:
     r"""The closest point of {||delta||_1 <= eps}:  sign(delta_i) max(|delta_i| - theta, 0), theta by sorting:
-    u = |delta| in falling order,  theta_j = (u_1 + ... + u_j - eps) / j,  theta = theta_rho, rho = max{j: u_j > theta_j}.
+    u = |delta| in falling order,  theta_j = (u_1 + ... + u_j - eps) / j,  theta = theta_rho;
+    rho = max{j : u_j > theta_j}.
 
     (N, ...) -> (N, ...); a point inside the ball stays. eps one number or (N,). Raises ValueError for eps < 0.
     Duchi et al. 2008, figure 1.

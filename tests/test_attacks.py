@@ -9,11 +9,7 @@ import torch
 from scipy import optimize
 from torch import Tensor, nn
 
-from helpers import attacks as A
-from helpers import blackbox as B
-from helpers import gradient_attacks as G
-from helpers import minimum_norm as M
-from helpers import threat as T
+from helpers import attacks as A, blackbox as B, gradient_attacks as G, minimum_norm as M, threat as T
 
 INF = math.inf
 

@@ -1,7 +1,7 @@
 r"""The smallest perturbation that succeeds: DeepFool, Carlini-Wagner, L-BFGS, JSMA; bisection for any other attack.
 
 Called like those of helpers.attacks. Where no success was found the clean image comes back unchanged (JSMA: as far as
-it came), so that helpers.threat.outcome, which evaluates anew, counts it as a failure.
+it came), so that helpers.adversarial.threat.outcome, which evaluates anew, counts it as a failure.
 """
 
 import math
@@ -10,8 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from helpers.attacks import carlini_wagner_objective, deepfool_step, jsma_saliency
-from helpers.threat import (
+from helpers.adversarial.threat import (
     Model,
     at_least,
     attack,
@@ -24,6 +23,7 @@ from helpers.threat import (
     norm,
     spread,
 )
+from helpers.attacks import carlini_wagner_objective, deepfool_step, jsma_saliency
 
 Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 

@@ -8,8 +8,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from helpers.attacks import Eps, ascend, project_l1, project_l2
-from helpers.threat import (
+from helpers.adversarial.threat import (
     Loss,
     Model,
     at_least,
@@ -22,6 +21,7 @@ from helpers.threat import (
     spread,
     steepest_ascent,
 )
+from helpers.attacks import Eps, ascend, project_l1, project_l2
 
 
 @attack

@@ -10,8 +10,8 @@ import torch
 from scipy import stats
 from torch import Generator, Tensor, nn
 
+from helpers.adversarial.threat import Model, at_least, attack, cross_entropy, per_image, random_in_ball
 from helpers.attacks import Eps, ascend
-from helpers.threat import Model, at_least, attack, cross_entropy, per_image, random_in_ball
 from helpers.training import History, fit
 
 

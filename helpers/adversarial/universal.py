@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Generator, Tensor
 
+from helpers.adversarial.minimum_norm import deepfool
+from helpers.adversarial.threat import Model, at_least, check_batch, evaluating, norm, project_linf
 from helpers.attacks import project_l2, universal_step
-from helpers.minimum_norm import deepfool
-from helpers.threat import Model, at_least, check_batch, evaluating, norm, project_linf
 
 
 def project(delta: Tensor, eps: float, p: float) -> Tensor:
