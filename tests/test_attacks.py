@@ -9,7 +9,8 @@ import torch
 from scipy import optimize
 from torch import Tensor, nn
 
-from helpers import attacks as A, blackbox as B, gradient_attacks as G, minimum_norm as M, threat as T
+from helpers import attacks as A
+from helpers.adversarial import blackbox as B, gradient as G, minimum_norm as M, threat as T
 
 INF = math.inf
 
