@@ -32,7 +32,7 @@ notebooks: environment  ## run each changed text of lectures/source into its not
 	@$(RUN) tools/notebooks.py $(NBFLAGS)
 
 bench: environment  ## measure: import, training loop, explorers, lectures
-	@$(RUN) tools/bench.py
+	@$(RUN) -m tools.bench
 
 colab: environment  ## pack dist/course.zip, to be uploaded to Google Colab
 	@$(RUN) tools/colab.py

@@ -482,3 +482,16 @@ BAD = {
 def test_bad_input_is_refused(case: str) -> None:
     with pytest.raises(ValueError, match="must|need|got"):
         BAD[case]()
+
+
+def test_lbfgs_finds_the_minimum_of_a_quadratic_and_keeps_the_path() -> None:
+    curvature, target = torch.tensor([[1.0, 30.0], [4.0, 0.5]]), torch.tensor([[3.0, -2.0], [0.0, 1.0]])
+
+    def value_and_gradient(w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return 0.5 * (curvature * (w - target).square()).sum(), curvature * (w - target)
+
+    start = torch.zeros(2, 2)
+    path = risk.lbfgs(value_and_gradient, start, iterations=50)
+    assert path.shape[1:] == (2, 2) and path.dtype == start.dtype and 2 < len(path) < 50
+    assert torch.allclose(path[-1], target, atol=1e-4) and (start == 0).all()
+    assert len(risk.lbfgs(value_and_gradient, start, iterations=2)) == 2

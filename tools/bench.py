@@ -20,21 +20,19 @@ Row = tuple[str, float, float, str]  # what, measured, at most, unit
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def seconds_of(*command: str, rounds: int = 5, **environment: str) -> float:
-    """Median wall seconds of a command over a few rounds, after one that warms up."""
-    times = []
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+def seconds_of(*command: str) -> float:
+    """Wall seconds of a command, its output thrown away. Raises CalledProcessError if it fails."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
-def bench_import() -> Iterator[Row]:
-    """Importing the package and its machinery beside importing torch alone."""
+def bench_import(rounds: int = 7) -> Iterator[Row]:
+    """Importing the package's machinery beside importing torch alone, in turns; the median of the ratios."""
     modules = "import helpers.data, helpers.models, helpers.training, helpers.checkpoints"
-    ours, torch = seconds_of(sys.executable, "-c", modules), seconds_of(sys.executable, "-c", "import torch")
-    yield "import helpers / import torch", ours / torch, 1.1, ""
+    commands = [(sys.executable, "-c", modules), (sys.executable, "-c", "import torch")]
+    times = [[seconds_of(*command) for command in commands] for _ in range(rounds + 1)][1:]  # the first warms up
+    yield "import helpers / import torch", statistics.median(ours / torch for ours, torch in times), 1.1, ""
 
 
 def bench_explorers() -> Iterator[Row]:
@@ -56,7 +54,7 @@ def bench_lectures() -> Iterator[Row]:
     """Each lecture from top to bottom at the quick scale, as the notebook is built."""
     for source in sorted((ROOT / "lectures" / "source").glob("[0-9][0-9]_*.md")):
         program = f"from tools.notebooks import *; run(read(Path({str(source)!r})), LECTURES, {source.stem!r})"
-        yield f"lecture {source.stem}, quick", seconds_of(sys.executable, "-c", program, rounds=0), 120, "s"
+        yield f"lecture {source.stem}, quick", seconds_of(sys.executable, "-c", program), 120, "s"
 
 
 def rows() -> Iterator[Row]:

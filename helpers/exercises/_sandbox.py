@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import ctypes
 import io
@@ -109,7 +110,8 @@ class _Job:
 def run(work: Callable[[], Any], seconds: float, grace: float = 1.0) -> Outcome:
     """Runs work() in a thread for at most `seconds`, then stops it; never raises what work raises.
 
-    A call into C that does not return within the grace is left behind in its daemon thread (Outcome.lost).
+    A call into C that does not return within the grace is left behind in its daemon thread (Outcome.lost). One that
+    keeps the interpreter's lock, such as sum(range(10**12)), nothing but a restart of the kernel can end.
     A KeyboardInterrupt of the user (the stop button) stops the job and is passed on.
     """
     out, err = sys.stdout, sys.stderr
@@ -140,6 +142,31 @@ def seed_everything(number: int) -> None:
     torch.manual_seed(number % 2**63)
 
 
+def _refuse_input(*_: Any) -> str:
+    raise EOFError("an exercise has no input: what it needs comes as arguments")
+
+
+@contextlib.contextmanager
+def _doors_closed() -> Iterator[None]:
+    """No input box, no debugger, and `exit()` does not end the kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    doors: list[tuple[Any, str, Any]] = [
+        (builtins, "input", _refuse_input),
+        (sys, "breakpointhook", lambda *_, **__: None),
+    ]
+    if shell is not None:
+        doors.append((shell, "ask_exit", sys.exit))
+    before = [getattr(owner, name) for owner, name, _ in doors]
+    try:
+        for owner, name, closed in doors:
+            setattr(owner, name, closed)
+        yield
+    finally:
+        for (owner, name, _), opened in zip(doors, before, strict=True):
+            setattr(owner, name, opened)
+
+
 @contextlib.contextmanager
 def protected() -> Iterator[None]:
     """Afterwards everything global that a function can turn is as it was: generators, default dtype, grad mode, ..."""
@@ -150,7 +177,7 @@ def protected() -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled()
     recursion, folder = sys.getrecursionlimit(), os.getcwd()
     try:
-        with warnings.catch_warnings():
+        with _doors_closed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -99,6 +99,25 @@ def exact_against_smooth(x: Tensor, y: Tensor, exact: Tensor, smooth: Tensor, ta
     return fig
 
 
+def surfaces(x: Tensor, y: Tensor, lines: Tensor, x_ring: Tensor, y_ring: Tensor, w_ring: Tensor) -> Picture:
+    """Lines (n, 3) that all separate one sample; a quadratic curve (6,) where no line does."""
+    fig, (left, right) = figure(1, 2, width=10, height=4.4)
+    for w in lines[:: max(1, len(lines) // 25)]:
+        _line(left, w, COLOUR["muted"], reach=9)
+    for line in left.lines:
+        line.set(linewidth=0.8, alpha=0.7)
+    _points(left, x, y)
+    _plane(left, 5)
+    left.set_title("One sample, many separating lines")
+    a, b = np.meshgrid(np.linspace(-4.5, 4.5, 121), np.linspace(-4.5, 4.5, 121))
+    w0, w1, w2, w11, w22, w12 = w_ring.tolist()
+    right.contour(a, b, w0 + w1 * a + w2 * b + w11 * a**2 + w22 * b**2 + w12 * a * b, levels=[0], colors=COLOUR["data"])
+    _points(right, x_ring, y_ring)
+    _plane(right, 4.5)
+    right.set_title("No line will do: a curve, $g$ quadratic in $x$")
+    return fig
+
+
 def surrogates() -> Picture:
     """All surrogates over the margin, and a magnifying glass at 0 for the two bases of the logarithm."""
     fig, (left, right) = figure(1, 2, width=11, height=4.4, width_ratios=(2, 1))
@@ -389,7 +408,10 @@ def max_margin(points: Tensor, path: Tensor, w_hat: Tensor, angle: Tensor) -> Pi
     norm = path[1:].norm(dim=1)
     right.semilogx(steps, norm, color=COLOUR["model"])
     right.semilogx(
-        steps[99:], norm[-1] + w_hat.norm() * torch.log(torch.tensor(steps[99:] / steps[-1])), "--", color=COLOUR["truth"]
+        steps[99:],
+        norm[-1] + w_hat.norm() * torch.log(torch.tensor(steps[99:] / steps[-1])),
+        "--",
+        color=COLOUR["truth"],
     )
     right.annotate("$\\|\\hat w\\|\\,\\ln t$ + const", (2e2, norm[-1] * 0.45), color=COLOUR["truth"])
     right.set(xlabel="step $t$", title="The norm grows like $\\ln t$")
