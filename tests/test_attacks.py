@@ -442,6 +442,71 @@ def test_adversarial_training_step_is_a_step_on_the_adversarial_loss() -> None:
         torch.testing.assert_close(a, b - 0.1 * b.grad)
 
 
+def test_adversarial_training_step_forgets_the_gradient_before() -> None:
+    model, twin = network(), network()
+    x, y = batch(model)
+    for net in (model, twin):
+        optimizer = torch.optim.SGD(net.parameters(), 0.1)
+        for _ in range(2):
+            if net is twin:
+                optimizer = torch.optim.SGD(net.parameters(), 0.1)
+                net.zero_grad()
+            A.adversarial_training_step(net, optimizer, x, y, lambda m, x, y: x)
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_box_lbfgs_finds_the_minimum_of_a_quadratic_in_the_box() -> None:
+    """Rows of different difficulty, minima on the faces; SciPy's L-BFGS-B is the oracle."""
+    root = torch.randn(5, 12, 12, generator=generator(), dtype=torch.float64)
+    h = root @ root.mT + 0.1 * torch.eye(12, dtype=torch.float64)
+    b = 6 * torch.randn(5, 12, generator=generator(1), dtype=torch.float64)
+
+    def f(z: Tensor) -> tuple[Tensor, Tensor]:
+        hz = (h @ z[:, :, None])[:, :, 0]
+        return 0.5 * (z * hz).sum(1) - (b * z).sum(1), hz - b
+
+    found = M.box_lbfgs(f, torch.full((5, 12), 0.5, dtype=torch.float64), steps=200, halvings=20)
+    for i in range(5):
+        hi, bi = h[i].numpy(), b[i].numpy()
+        best = optimize.minimize(
+            lambda z, h=hi, b=bi: (0.5 * z @ h @ z - b @ z, h @ z - b),
+            *(np.full(12, 0.5),),
+            **{"jac": True, "bounds": [(0, 1)] * 12, "options": {"ftol": 1e-15, "gtol": 1e-10}},
+        )
+        assert ((best.x == 0) | (best.x == 1)).any()
+        np.testing.assert_allclose(f(found)[0][i], best.fun, rtol=1e-4)
+
+
+def test_failures_come_back_clean() -> None:
+    model = network()
+    x, y = batch(model)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).double()
+    with torch.no_grad():
+        flat[1].weight.mul_(1e-3)
+        flat[1].bias.copy_(torch.tensor([5.0, 0.0, 0.0]))
+    zero = torch.zeros_like(y)
+    for x_adv in (
+        M.deepfool(flat, x, zero, steps=3),
+        M.carlini_wagner(flat, x, zero, steps=5, rounds=2, c=1e-3),
+        M.lbfgs(flat, x, zero, steps=3, rounds=2, c=1e-3),
+    ):
+        assert torch.equal(x_adv, x) and not T.outcome(flat, x, x_adv, zero).success.any()
+
+
+def test_one_pixel_returns_the_best_candidate() -> None:
+    model = linear()
+    x, y = batch(model)
+    w = (model[1].weight[1] - model[1].weight[0]).detach() * (1 - 2 * y[:, None])
+    best = torch.where(w > 0, w * (1 - x.flatten(1)), -w * x.flatten(1)).amax(
+        1
+    )  # the largest fall that one pixel makes
+    x_adv = B.one_pixel(model, x, y, steps=0, population=400, generator=generator())
+    with torch.no_grad():
+        fall = T.margin(model(x), y) - T.margin(model(x_adv), y)
+    assert (fall > 0.7 * best).all() and (fall <= best + 1e-9).all() and (T.norm(x_adv - x, 0) <= 1).all()
+
+
 def test_counted_counts_images_and_gradients() -> None:
     model = T.Counted(network())
     x, y = batch(model)
