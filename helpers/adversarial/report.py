@@ -31,7 +31,9 @@ class Row(NamedTuple):
     norms: Tensor
 
 
-def evaluate(attack: Callable[[Model, Tensor, Tensor], Tensor], model: nn.Module, x: Tensor, y: Tensor, p: float) -> Row:
+def evaluate(
+    attack: Callable[[Model, Tensor, Tensor], Tensor], model: nn.Module, x: Tensor, y: Tensor, p: float
+) -> Row:
     """Run attack(model, x, y) once, count what it asks of the model, evaluate its result anew in the l_p norm."""
     counted, start = Counted(model), time.perf_counter()
     x_adv = attack(counted, x, y)

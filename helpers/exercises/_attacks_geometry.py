@@ -142,10 +142,14 @@ project_l1 = Exercise(
 def _logits(draw: Draw) -> Any:
     shape = draw.choice([(8,), (1, 3, 4)])
     scale = draw.uniform(6, 5, 1, low=0.2, high=4.0)
-    return args(draw.normal(6, 5), (draw.normal(6, 5, math.prod(shape)) * scale).view(6, 5, *shape), draw.integers(0, 5, 6))
+    return args(
+        draw.normal(6, 5), (draw.normal(6, 5, math.prod(shape)) * scale).view(6, 5, *shape), draw.integers(0, 5, 6)
+    )
 
 
-def _deepfool(power: int = 2, *, nearest: bool = True, differences: bool = True, sign: int = 1, scores: bool = True) -> Any:
+def _deepfool(
+    power: int = 2, *, nearest: bool = True, differences: bool = True, sign: int = 1, scores: bool = True
+) -> Any:
     def answer(logits, jacobian, y):  # type: ignore[no-untyped-def]
         rows, w = torch.arange(len(y), device=y.device), jacobian.flatten(2)
         f = (logits - logits[rows, y][:, None]) if scores else logits
@@ -165,7 +169,9 @@ def _reaches(f: Function, draw: Draw) -> None:
     y = z.argmax(1)
     after = (x + f(z, W.expand(8, 4, 7).clone(), y)) @ W.T + b
     two = after.topk(2, dim=1).values
-    require(((two[:, 0] - two[:, 1]).abs() < 1e-3).all(), expected="the two largest logits equal: on the boundary", got=two)
+    require(
+        ((two[:, 0] - two[:, 1]).abs() < 1e-3).all(), expected="the two largest logits equal: on the boundary", got=two
+    )
     agree(after.gather(1, y[:, None])[:, 0], two[:, 0], rtol=1e-3, atol=1e-3)
 
 

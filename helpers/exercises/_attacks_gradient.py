@@ -153,10 +153,10 @@ pgd_linf = Exercise(
     attacks.pgd_linf,
     checks=(
         holds("stays in the ball and in the box", _stays),
+        same("returns the best of all iterates", lambda draw: _pgd_case(draw, speed=5.0, step=0.2), times=3),
         same("is PGD from a random start, with the step 2.5 eps / steps", lambda draw: _pgd_case(draw)),
         same("takes the step given", lambda draw: _pgd_case(draw, step=0.03)),
         same("targeted: climbs towards the label wanted", lambda draw: _pgd_case(draw, targeted=True)),
-        same("returns the best of all iterates", lambda draw: _pgd_case(draw, speed=5.0, step=0.2), times=3),
         holds("eps = 0 changes nothing", _zero_eps),
     ),
     mistakes=(
@@ -265,7 +265,14 @@ universal_step = Exercise(
         holds(
             "stays in the ball, whatever the step",
             lambda f, draw: (
-                f(_network(draw, 6), _images(draw, 5, 6), draw.integers(0, 5, 5), draw.uniform(6) / 10, eps=0.1, step=3.0)
+                f(
+                    _network(draw, 6),
+                    _images(draw, 5, 6),
+                    draw.integers(0, 5, 5),
+                    draw.uniform(6) / 10,
+                    eps=0.1,
+                    step=3.0,
+                )
                 .abs()
                 .max()
                 <= 0.1 + 1e-6
@@ -280,7 +287,10 @@ universal_step = Exercise(
             "The pictures x + delta are not clipped to [0, 1] before the model sees them, so pixels that cannot move "
             "still count.",
         ),
-        (_universal(vote=True), "That lets each image vote with its signs; the gradient of the mean loss adds them up."),
+        (
+            _universal(vote=True),
+            "That lets each image vote with its signs; the gradient of the mean loss adds them up.",
+        ),
         (_universal(own=False), "The gradient is taken at x; it belongs at the pictures with delta on them."),
     ),
     hints=(

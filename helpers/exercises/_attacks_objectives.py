@@ -148,7 +148,9 @@ top_k_success = Exercise(
         same("is: z_t1 > ... > z_tk > every other logit", _ranked, times=12),
         holds(
             "a shift of all logits changes nothing",
-            lambda f, draw: (lambda z, t: f(z + 8.0, t) == f(z, t))(draw.integers(0, 6, 9, 5).to(draw.dtype), _some(draw)),
+            lambda f, draw: (lambda z, t: f(z + 8.0, t) == f(z, t))(
+                draw.integers(0, 6, 9, 5).to(draw.dtype), _some(draw)
+            ),
         ),
     ),
     mistakes=(

@@ -133,13 +133,15 @@ def _survival(axes: Axes, norms: Tensor, colour: str, text: str, style: str = "-
 
 def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor], count: int = 6) -> Picture:
     """Rows: the clean images and what each sparse attack made of them; failures are faded."""
-    fig, rows = figure(len(found) + 1, 1, width=8, height=1.15 * (len(found) + 1))
-    for axes, (name, x_adv) in zip(rows, {"clean": x, **found}.items(), strict=True):
+    size = len(found) + 1
+    fig, rows = figure(size, 2, width=9, height=1.15 * size, width_ratios=(1, 4))
+    for (side, axes), (name, x_adv) in zip(rows, {"clean": x, **found}.items(), strict=True):
         hit = success[name][:count].cpu() if name in success else torch.ones(count, dtype=torch.bool)
         shown = torch.where(hit[:, None, None, None], x_adv[:count].cpu(), 0.75 + 0.25 * x_adv[:count].cpu())
         pictures(axes, shown)
-        axes.text(-8, 14, name, ha="right", va="center", fontsize=11)
-    rows[0].set_title("Few pixels, freely changed (faded: not fooled)", fontsize=12)
+        side.text(1, 0.5, name, ha="right", va="center", fontsize=11, transform=side.transAxes)
+        side.set_axis_off()
+    rows[0, 1].set_title("Few pixels, freely changed (faded: not fooled)", fontsize=12)
     return fig
 
 
@@ -147,7 +149,7 @@ def universal(
     x: Tensor, made: Mapping[str, Tensor], fooled: Mapping[str, float], samples: Sequence[int], rates: Sequence[float]
 ) -> Picture:
     """The perturbations, one digit with each, and the fooling rate over the number of training images."""
-    fig, (left, right) = figure(1, 2, width=12, height=4.2, width_ratios=(1.6, 1))
+    fig, (left, right) = figure(1, 2, width=12, height=4.6, width_ratios=(1.9, 1))
     deltas = torch.stack([v.cpu() for v in made.values()])
     sheet = torch.cat([0.5 + deltas / (2 * deltas.abs().max()), (x.cpu() + deltas).clamp(0, 1)])
     titles = [f"{name}\n{fooled[name]:.0%} fooled" for name in made]
