@@ -77,7 +77,7 @@ fgsm = Exercise(
         (_moved(lambda x, g, eps: x + eps * g.sign()), "The result leaves [0, 1]: no picture file can hold it. Clip."),
         (
             _moved(lambda x, g, eps: (x - eps * g.sign()).clamp(0, 1)),
-            "The sign is flipped: untargeted, the loss of the true label shall rise; targeted, that of the target fall.",
+            "The sign is flipped: untargeted, the loss of the true label rises; targeted, that of the target falls.",
         ),
         (_moved(lambda x, g, eps: (x + eps * g).clamp(0, 1)), "The sign is missing: every pixel moves by a full eps."),
         (

@@ -44,10 +44,10 @@ def attacked(
         pictures(delta, change, limits=limits)
         pictures(result, x_adv[k : k + 1])
         bars(chart, names, before[k], after[k])
-        image.set_title(names[before[k].argmax()], color=COLOUR["muted"])
+        image.set_title(names[int(before[k].argmax())], color=COLOUR["muted"])
         delta.set_title(titles[k])
         changed = before[k].argmax() != after[k].argmax()
-        result.set_title(names[after[k].argmax()], color=COLOUR["attack" if changed else "muted"])
+        result.set_title(names[int(after[k].argmax())], color=COLOUR["attack" if changed else "muted"])
         chart.set_title("before (grey) and after")
     return fig
 

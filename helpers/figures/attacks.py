@@ -88,7 +88,7 @@ def _network(name: str) -> nn.Module:
 
 
 def _run(attack: str, norm: str, model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int) -> Tensor:
-    """One attack of the explorer. eps is a change of pixels; in l_2 it is scaled by 10, in l_1 by 100, in l_0 by 200."""
+    """One attack of the explorer. eps is a change of pixels; scaled by 10 in l_2, by 100 in l_1, by 200 in l_0."""
     g = torch.Generator().manual_seed(0)
     if attack == "noise":
         return (x + eps * (2 * torch.rand(x.shape, generator=g) - 1).sign()).clamp(0, 1)
