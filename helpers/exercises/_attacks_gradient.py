@@ -1,4 +1,4 @@
-"""Exercises of Lecture 7 along the gradient: fgsm, pgd_linf, mi_fgsm, universal_step."""
+"""Exercises of Lecture 7 along the gradient: fgsm, pgd_linf, mi_fgsm."""
 
 from __future__ import annotations
 
@@ -29,22 +29,25 @@ class Wave(nn.Module):
         return 3 * torch.sin(self.speed * z) if self.speed else z
 
 
-def _network(draw: Draw, inputs: int, classes: int = 5, speed: float = 0.0) -> Wave:
+def network(draw: Draw, inputs: int, classes: int = 5, speed: float = 0.0) -> Wave:
+    """A random classifier of flat inputs; speed > 0: a wavy one."""
     return Wave(draw.normal(classes, inputs), speed)
 
 
-def _images(draw: Draw, n: int, *shape: int) -> Tensor:
+def images(draw: Draw, n: int, *shape: int) -> Tensor:
+    """(n, *shape) in [0, 1], a third of the pixels exactly 0 or 1."""
     return (draw.uniform(n, *shape, low=-0.3, high=1.3)).clamp(0, 1)
 
 
 def _case(draw: Draw, *, speed: float = 0.0, **named: Any) -> Any:
     shape = draw.choice([(1, 4, 5), (3, 2, 3), (12,)])
-    x = _images(draw, 8, *shape)
+    x = images(draw, 8, *shape)
     y = draw.integers(0, 5, 8)
-    return args(_network(draw, x[0].numel(), speed=speed), x, y, eps=draw.number(0.1, 0.4), **named)
+    return args(network(draw, x[0].numel(), speed=speed), x, y, eps=draw.number(0.1, 0.4), **named)
 
 
-def _gradient(model: Function, x: Tensor, y: Tensor, targeted: bool = False) -> Tensor:
+def input_gradient(model: Function, x: Tensor, y: Tensor, targeted: bool = False) -> Tensor:
+    """grad_x of the summed cross-entropy, of its negative when targeted."""
     with torch.enable_grad():
         x = x.detach().clone().requires_grad_()
         loss = F.cross_entropy(model(x), y, reduction="sum")
@@ -60,7 +63,7 @@ def _linear_gain(f: Function, draw: Draw) -> None:
 
 def _moved(change: Function) -> Function:
     def answer(model, x, y, *, eps, targeted=False):  # type: ignore[no-untyped-def]
-        return change(x, _gradient(model, x, y, targeted), eps)
+        return change(x, input_gradient(model, x, y, targeted), eps)
 
     return answer
 
@@ -86,7 +89,7 @@ fgsm = Exercise(
         ),
         (_moved(lambda x, g, eps: (eps * g.sign()).clamp(0, 1)), "That is the perturbation alone; add it to x."),
         (
-            lambda model, x, y, *, eps, targeted=False: (x + eps * _gradient(model, x, y).sign()).clamp(0, 1),
+            lambda model, x, y, *, eps, targeted=False: (x + eps * input_gradient(model, x, y).sign()).clamp(0, 1),
             "`targeted` is ignored: with targeted=True the step must go down the loss.",
         ),
     ),
@@ -137,15 +140,15 @@ def _pgd_case(draw: Draw, *, speed: float = 0.0, **named: Any) -> Any:
 
 
 def _stays(f: Function, draw: Draw) -> None:
-    model, x, y = _network(draw, 12), _images(draw, 8, 12), draw.integers(0, 5, 8)
+    model, x, y = network(draw, 12), images(draw, 8, 12), draw.integers(0, 5, 8)
     x_adv = f(model, x, y, eps=0.2, steps=7, step=0.15, generator=draw.generator())
     require(((x_adv - x).abs() <= 0.2 + 1e-5).all(), expected="|x_adv - x| <= eps = 0.2 in every pixel")
     require(((x_adv >= 0) & (x_adv <= 1)).all(), expected="x_adv in [0, 1]")
 
 
 def _zero_eps(f: Function, draw: Draw) -> None:
-    x = _images(draw, 4, 6)
-    agree(f(_network(draw, 6), x, draw.integers(0, 5, 4), eps=0.0, steps=3, generator=draw.generator()), x)
+    x = images(draw, 4, 6)
+    agree(f(network(draw, 6), x, draw.integers(0, 5, 4), eps=0.0, steps=3, generator=draw.generator()), x)
 
 
 pgd_linf = Exercise(
@@ -190,7 +193,7 @@ def _mi(
         z, v, step = x, torch.zeros_like(x), eps / steps if share else eps
         kept, lowest = z, goal(model(z), y, targeted)
         for _ in range(steps):
-            g = _gradient(model, z, y, targeted)
+            g = input_gradient(model, z, y, targeted)
             size = spread(norm(g, p), g) if per_image else g.abs().sum()
             v = (decay if memory else 0) * v + (g / size if unit else g)
             move = v.sign() if sign else v
@@ -204,8 +207,8 @@ def _mi(
 
 
 def _mi_case(draw: Draw, **named: Any) -> Any:
-    x = _images(draw, 16, 20)
-    return args(_network(draw, 20, speed=3.0), x, draw.integers(0, 5, 16), eps=0.3, steps=8, **named)
+    x = images(draw, 16, 20)
+    return args(network(draw, 20, speed=3.0), x, draw.integers(0, 5, 16), eps=0.3, steps=8, **named)
 
 
 mi_fgsm = Exercise(
@@ -232,71 +235,4 @@ mi_fgsm = Exercise(
     why="Early and late gradients differ by orders of magnitude, so each is divided by its norm before it is added. "
     "The velocity smooths over the zigzag of single gradients, which also transfers better to other networks.",
     minutes=15,
-)
-
-
-def _universal(*, box: bool = True, ball: bool = True, up: int = 1, vote: bool = False, own: bool = True) -> Function:
-    def answer(model, x, y, delta, *, eps, step):  # type: ignore[no-untyped-def]
-        moved = x + delta if own else x
-        with torch.enable_grad():
-            d = delta.detach().clone().expand_as(x).clone().requires_grad_()
-            z = moved - delta + d if own else x + 0 * d
-            loss = F.cross_entropy(model(z.clamp(0, 1) if box else z), y, reduction="sum")
-            each = torch.autograd.grad(loss, d)[0] if own else _gradient(model, x, y)
-        g = each.sign().sum(0) if vote else each.sum(0)
-        out = delta + up * step * g.sign()
-        return out.clamp(-eps, eps) if ball else out
-
-    return answer
-
-
-def _universal_case(draw: Draw) -> Any:
-    n, shape, eps = draw.integer(5, 12), draw.choice([(1, 4, 5), (20,)]), draw.number(0.1, 0.3)
-    delta = draw.uniform(*shape, low=-eps, high=eps)
-    x = _images(draw, n, *shape)
-    return args(_network(draw, 20, speed=1.0), x, draw.integers(0, 5, n), delta, eps=eps, step=0.5 * eps)
-
-
-universal_step = Exercise(
-    "7.9",
-    attacks.universal_step,
-    checks=(
-        same("is one signed step up the mean loss, clipped to eps", _universal_case, times=6),
-        holds(
-            "stays in the ball, whatever the step",
-            lambda f, draw: (
-                f(
-                    _network(draw, 6),
-                    _images(draw, 5, 6),
-                    draw.integers(0, 5, 5),
-                    draw.uniform(6) / 10,
-                    eps=0.1,
-                    step=3.0,
-                )
-                .abs()
-                .max()
-                <= 0.1 + 1e-6
-            ),
-        ),
-    ),
-    mistakes=(
-        (_universal(ball=False), "The new delta is not clipped to [-eps, eps]."),
-        (_universal(up=-1), "The loss shall rise: add the step."),
-        (
-            _universal(box=False),
-            "The pictures x + delta are not clipped to [0, 1] before the model sees them, so pixels that cannot move "
-            "still count.",
-        ),
-        (
-            _universal(vote=True),
-            "That lets each image vote with its signs; the gradient of the mean loss adds them up.",
-        ),
-        (_universal(own=False), "The gradient is taken at x; it belongs at the pictures with delta on them."),
-    ),
-    hints=(
-        "delta is the variable: `delta = delta.detach().clone().requires_grad_(True)`; x + delta broadcasts.",
-        "Clip x + delta to [0, 1] inside the loss; take the gradient with respect to delta.",
-    ),
-    why="delta broadcasts over the batch, so autograd itself adds up the images' gradients; the clip inside the loss "
-    "removes the pixels that are at their bound already.",
 )
