@@ -1,0 +1,186 @@
+r"""Training against attacks: PGD and FGSM training, TRADES, a net that hides its gradients, and two facts in closed
+form."""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Generator, Tensor, nn
+
+from helpers.adversarial.threat import Model, at_least, attack, cross_entropy, per_image, random_in_ball
+from helpers.attacks import Eps, ascend
+from helpers.training import History, fit
+
+
+def stride_cnn(classes: int = 10) -> nn.Sequential:
+    """Two convolutions of stride 2 (32 5x5, 64 4x4) and one hidden layer of 256: 839,242 parameters for ten classes.
+
+    x (N, 1, 28, 28) -> logits (N, classes). No pooling: a gradient costs a quarter of what it costs in a pooled net.
+    """
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 5, stride=2, padding=2), nn.ReLU()),  # (N, 32, 14, 14)
+        *(nn.Conv2d(32, 64, 4, stride=2, padding=1), nn.ReLU()),  # (N, 64, 7, 7)
+        *(nn.Flatten(), nn.Linear(64 * 7 * 7, 256), nn.ReLU(), nn.Linear(256, classes)),
+    )
+
+
+def adversarial_loss(
+    attack: Callable[[Model, Tensor, Tensor], Tensor],
+) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    r"""L(model, x, y) = mean cross-entropy at attack(model, x, y), for helpers.training.fit. Madry et al. 2017,
+    equation 2.1."""
+    return lambda model, x, y: cross_entropy(model(attack(model, x, y).detach()), y).mean()
+
+
+def kl_divergence(logits: Tensor, reference: Tensor) -> Tensor:
+    r"""KL(r || p) = sum_k r_k log(r_k / p_k),  p = softmax(logits): (N, K), reference r (N, K) -> (N,)."""
+    return nn.functional.kl_div(logits.log_softmax(1), reference, reduction="none").sum(1)
+
+
+@attack
+def trades_attack(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: Eps,
+    steps: int,
+    step: Eps | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    r"""PGD in the l_inf ball on KL(p(x) || p(x + delta)), from a random point: no label is used (y is only checked).
+
+    step: 2 eps / steps unless given. The iterate with the largest divergence is returned. Zhang et al. 2019,
+    algorithm 1.
+    """
+    eps = per_image(eps, x)
+    step = 2 * eps / steps if step is None else per_image(step, x, "step")
+    low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1)
+    with torch.no_grad():
+        reference = model(x).softmax(1)
+
+    def move(z: Tensor, g: Tensor) -> Tensor:
+        return (z + step * g.sign()).clamp(low, high)
+
+    start = (x + random_in_ball(x, eps, math.inf, generator)).clamp(low, high)
+    away = kl_divergence
+    return ascend(model, reference, move, start=start, steps=steps, loss=away, gap=lambda z, r: -away(z, r))
+
+
+def trades_loss(logits: Tensor, logits_adv: Tensor, y: Tensor, beta: float) -> Tensor:
+    r"""mean_n [-log p_y(x) + beta KL(p(x) || p(x_adv))]: accuracy plus beta times stability. (N, K) twice, (N,) ->
+    scalar.
+
+    beta is the paper's 1 / lambda. Raises ValueError for beta < 0. Zhang et al. 2019, equation 5.
+    """
+    at_least("beta", beta, 0)
+    return (cross_entropy(logits, y) + beta * kl_divergence(logits_adv, logits.softmax(1))).mean()
+
+
+PHASES = ((4, 3), (3, 5), (6, 10))  # (epochs, steps of the inner attack)
+
+
+def train_trades(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float = 0.3,
+    beta: float = 6.0,
+    phases: Sequence[tuple[int, int]] = PHASES,
+    batch_size: int = 128,
+    rate: float = 1e-3,
+    averaging: float = 0.998,
+    generator: Generator | None = None,
+    progress: bool = True,
+) -> History:
+    r"""TRADES with Adam: eps grows linearly over the first phase, the rate falls as a cosine over the last one, and the
+    weights' running average, theta' <- averaging theta' + (1 - averaging) theta, is what the model holds in the end.
+
+    phases: (epochs, inner steps) each. From large eps at once a small net ends at a constant prediction.
+    """
+    epoch = len(x) // batch_size
+    inner = [k for epochs, k in phases for _ in range(epochs * epoch)]
+    ramp, flat = phases[0][0] * epoch, len(inner) - phases[-1][0] * epoch
+    average, now = copy.deepcopy(model), 0
+
+    def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        radius = eps * min(1, (now + 1) / ramp)
+        x_adv = trades_attack(model, x, y, eps=radius, steps=inner[now], generator=generator)
+        logits, logits_adv = model(torch.cat([x, x_adv])).chunk(2)
+        return trades_loss(logits, logits_adv, y, beta)
+
+    @torch.no_grad()
+    def after_step(step: int) -> None:
+        nonlocal now
+        now = step + 1
+        for old, new in zip(average.parameters(), model.parameters(), strict=True):
+            old.lerp_(new, 1 - min(averaging, now / (now + 9)))
+
+    def schedule(step: int) -> float:
+        fall = 0.5 * (1 + math.cos(math.pi * max(0, step - flat) / (len(inner) - flat)))
+        return rate * min(1, (step + 1) / 200) * fall
+
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    history = fit(
+        model,
+        loss,
+        (x, y),
+        optimizer,
+        steps=len(inner),
+        batch_size=batch_size,
+        schedule=schedule,
+        generator=generator,
+        after_step=after_step,
+        progress=progress,
+    )
+    model.load_state_dict(average.state_dict())
+    return history
+
+
+class Sharpened(nn.Module):
+    """factor * logits: the same decisions, but the cross-entropy's gradient underflows to 0. A mask, not a defence."""
+
+    def __init__(self, model: nn.Module, factor: float = 1000.0) -> None:
+        super().__init__()
+        self.model, self.factor = model, factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) -> logits (N, K)."""
+        return self.factor * self.model(x)
+
+
+def tsipras_accuracy(d: int, eta: float, eps: float = 0.0) -> float:
+    r"""P(y sum_i x_i > 0) after the worst shift |delta_i| <= eps, for x_i ~ N(eta y, 1), i = 1 ... d:
+    Phi(sqrt(d)(eta - eps)).
+
+    The classifier that averages all weak features. With eta = 3 / sqrt(d) it is right in 99.9 %, and after eps = 2
+    eta in 0.1 %: accuracy without robustness. Raises ValueError for d < 1 or eps < 0. Tsipras et al. 2018, section 2.1.
+    """
+    at_least("d", d, 1)
+    at_least("eps", eps, 0)
+    return float(stats.norm.cdf(math.sqrt(d) * (eta - eps)))
+
+
+def tsipras_sample(
+    n: int, d: int, eta: float, reliability: float = 0.95, *, generator: Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""y = +-1 evenly;  x_1 = y with probability reliability, else -y;  x_2, ..., x_{d+1} ~ N(eta y, 1) -> (n, d +
+    1), (n,)."""
+    y = 2.0 * torch.randint(2, (n,), generator=generator) - 1
+    first = torch.where(torch.rand(n, generator=generator) < reliability, y, -y)
+    return torch.cat([first[:, None], eta * y[:, None] + torch.randn(n, d, generator=generator)], 1), y
+
+
+def distance_to_half(d: int, share: float = 0.5) -> float:
+    r"""r such that a share of the points outside a half of the unit sphere in R^d lie within the angle r of that half.
+
+    x_1^2 ~ Beta(1/2, (d - 1)/2), so r = arcsin sqrt(q), q its quantile. By isoperimetry no set of measure 1/2 is
+    farther from its complement than the half-sphere: r falls as 0.67 / sqrt(d) (share 1/2). Raises ValueError unless
+    d >= 2.
+    """
+    at_least("d", d, 2)
+    return float(np.arcsin(np.sqrt(stats.beta.ppf(share, 0.5, (d - 1) / 2))))

@@ -1,0 +1,238 @@
+"""Exercises of Lecture 7 along the gradient: fgsm, pgd_linf, mi_fgsm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from helpers import attacks
+from helpers.adversarial.threat import goal, norm, spread
+from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
+
+Function = Callable[..., Any]
+
+
+class Wave(nn.Module):
+    """logits = sin(6 W x): the loss goes up and down, so that the last iterate is seldom the best."""
+
+    def __init__(self, weight: Tensor, speed: float) -> None:
+        super().__init__()
+        self.weight, self.speed = nn.Parameter(weight, requires_grad=False), speed
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) -> (N, K)."""
+        z = x.flatten(1) @ self.weight.T
+        return 3 * torch.sin(self.speed * z) if self.speed else z
+
+
+def network(draw: Draw, inputs: int, classes: int = 5, speed: float = 0.0) -> Wave:
+    """A random classifier of flat inputs; speed > 0: a wavy one."""
+    return Wave(draw.normal(classes, inputs), speed)
+
+
+def images(draw: Draw, n: int, *shape: int) -> Tensor:
+    """(n, *shape) in [0, 1], a third of the pixels exactly 0 or 1."""
+    return (draw.uniform(n, *shape, low=-0.3, high=1.3)).clamp(0, 1)
+
+
+def _case(draw: Draw, *, speed: float = 0.0, **named: Any) -> Any:
+    shape = draw.choice([(1, 4, 5), (3, 2, 3), (12,)])
+    x = images(draw, 8, *shape)
+    y = draw.integers(0, 5, 8)
+    return args(network(draw, x[0].numel(), speed=speed), x, y, eps=draw.number(0.1, 0.4), **named)
+
+
+def input_gradient(model: Function, x: Tensor, y: Tensor, targeted: bool = False) -> Tensor:
+    """grad_x of the summed cross-entropy, of its negative when targeted."""
+    with torch.enable_grad():
+        x = x.detach().clone().requires_grad_()
+        loss = F.cross_entropy(model(x), y, reduction="sum")
+        return torch.autograd.grad(-loss if targeted else loss, x)[0]
+
+
+def _linear_gain(f: Function, draw: Draw) -> None:
+    w, x = draw.normal(9), draw.uniform(6, 9, low=0.4, high=0.6)
+    pair = torch.stack([-w / 2, w / 2])
+    x_adv = f(Wave(pair, 0.0), x, torch.ones(6, dtype=torch.long, device=x.device), eps=0.25)
+    agree((x - x_adv) @ w, 0.25 * w.abs().sum().expand(6))
+
+
+def _moved(change: Function) -> Function:
+    def answer(model, x, y, *, eps, targeted=False):  # type: ignore[no-untyped-def]
+        return change(x, input_gradient(model, x, y, targeted), eps)
+
+    return answer
+
+
+fgsm = Exercise(
+    "7.1",
+    attacks.fgsm,
+    checks=(
+        same("is clip(x + eps sign grad L(x, y)), untargeted", lambda draw: _case(draw)),
+        same("targeted: the loss of the label wanted falls", lambda draw: _case(draw, targeted=True)),
+        holds("on a linear model the score falls by exactly eps |w|_1", _linear_gain),
+    ),
+    mistakes=(
+        (_moved(lambda x, g, eps: x + eps * g.sign()), "The result leaves [0, 1]: no picture file can hold it. Clip."),
+        (
+            _moved(lambda x, g, eps: (x - eps * g.sign()).clamp(0, 1)),
+            "The sign is flipped: untargeted, the loss of the true label rises; targeted, that of the target falls.",
+        ),
+        (_moved(lambda x, g, eps: (x + eps * g).clamp(0, 1)), "The sign is missing: every pixel moves by a full eps."),
+        (
+            _moved(lambda x, g, eps: (x + eps * g / spread(norm(g, 2), g)).clamp(0, 1)),
+            "That is steepest ascent in l_2; in l_inf it is the sign of each derivative.",
+        ),
+        (_moved(lambda x, g, eps: (eps * g.sign()).clamp(0, 1)), "That is the perturbation alone; add it to x."),
+        (
+            lambda model, x, y, *, eps, targeted=False: (x + eps * input_gradient(model, x, y).sign()).clamp(0, 1),
+            "`targeted` is ignored: with targeted=True the step must go down the loss.",
+        ),
+    ),
+    hints=(
+        "Make a copy of x that asks for a gradient: `x = x.detach().clone().requires_grad_(True)`.",
+        "`torch.autograd.grad(loss.sum(), x)` gives the gradient without touching the weights' `.grad`.",
+        "Summed (or averaged) over the batch, the loss has for each image the sign of its own gradient.",
+    ),
+    why="autograd.grad leaves the model's own gradients alone. The loss is summed over the batch, so one backward "
+    "pass gives every image its own gradient; the sign makes its scale irrelevant.",
+)
+
+
+def _pgd(
+    *, start: bool = True, ball: bool = True, box: bool = True, best: bool = True, factor: float = 2.5,
+    sign: bool = True, aim: bool = True,
+) -> Function:  # fmt: skip
+    """PGD with parts left out."""
+
+    def answer(  # type: ignore[no-untyped-def]
+        model, x, y, *, eps, steps, step=None, loss=attacks.cross_entropy, targeted=False, generator=None
+    ):
+        step = factor * eps / steps if step is None else step
+        towards = -1 if targeted and aim else 1
+
+        def clip(z: Tensor) -> Tensor:
+            z = torch.minimum(torch.maximum(z, x - eps), x + eps) if ball else z
+            return z.clamp(0, 1) if box else z
+
+        u = eps * (2 * torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device) - 1)
+        z = clip(x + u) if start else x
+        kept, lowest = z, goal(model(z), y, targeted)
+        for _ in range(steps):
+            with torch.enable_grad():
+                z = z.detach().clone().requires_grad_()
+                g = torch.autograd.grad(towards * loss(model(z), y).sum(), z)[0]
+            z = clip(z.detach() + step * (g.sign() if sign else g / spread(norm(g, 2), g)))
+            value = goal(model(z), y, targeted)
+            kept = torch.where(spread(value < lowest, x), z, kept)
+            lowest = torch.minimum(value, lowest)
+        return kept if best else z
+
+    return answer
+
+
+def _pgd_case(draw: Draw, *, speed: float = 0.0, **named: Any) -> Any:
+    return _case(draw, speed=speed, steps=draw.integer(4, 7), generator=draw.generator(), **named)
+
+
+def _stays(f: Function, draw: Draw) -> None:
+    model, x, y = network(draw, 12), images(draw, 8, 12), draw.integers(0, 5, 8)
+    x_adv = f(model, x, y, eps=0.2, steps=7, step=0.15, generator=draw.generator())
+    require(((x_adv - x).abs() <= 0.2 + 1e-5).all(), expected="|x_adv - x| <= eps = 0.2 in every pixel")
+    require(((x_adv >= 0) & (x_adv <= 1)).all(), expected="x_adv in [0, 1]")
+
+
+def _zero_eps(f: Function, draw: Draw) -> None:
+    x = images(draw, 4, 6)
+    agree(f(network(draw, 6), x, draw.integers(0, 5, 4), eps=0.0, steps=3, generator=draw.generator()), x)
+
+
+pgd_linf = Exercise(
+    "7.5",
+    attacks.pgd_linf,
+    checks=(
+        holds("stays in the ball and in the box", _stays),
+        same("returns the best of all iterates", lambda draw: _pgd_case(draw, speed=5.0, step=0.2), times=3),
+        same("is PGD from a random start, with the step 2.5 eps / steps", lambda draw: _pgd_case(draw)),
+        same("takes the step given", lambda draw: _pgd_case(draw, step=0.03)),
+        same("targeted: climbs towards the label wanted", lambda draw: _pgd_case(draw, targeted=True)),
+        holds("eps = 0 changes nothing", _zero_eps),
+    ),
+    mistakes=(
+        (_pgd(ball=False), "The steps are not projected: after some steps x_adv is farther than eps from x."),
+        (_pgd(box=False), "The result leaves [0, 1]: clip to the box after each step, and the start as well."),
+        (_pgd(start=False), "The start is not random: x_0 = P(x + u), u uniform in [-eps, eps], from `generator`."),
+        (_pgd(sign=False), "That is the steepest step of l_2; in l_inf it is the sign."),
+        (_pgd(factor=1.0), "The default step is 2.5 eps / steps: from a random start eps / steps need not arrive."),
+        (_pgd(aim=False), "`targeted` is ignored: with targeted=True the loss must fall."),
+        (_pgd(best=False), "That is the last iterate. Keep, image by image, the one with the smallest margin."),
+    ),
+    hints=(
+        "low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1): then P is one `clamp(low, high)`.",
+        "The start: x + eps * (2 * torch.rand(x.shape, generator=generator) - 1), projected.",
+        "`threat.margin(logits, y)` measures success (smaller is better for the attack; larger for a target). Compare "
+        "at every iterate, the first and the last included, and keep by `torch.where`.",
+    ),
+    why="The two clips are one, to [max(x - eps, 0), min(x + eps, 1)]. The best iterate costs nothing more: the "
+    "logits are there anyway, except after the last step, which needs one forward pass.",
+    minutes=20,
+)
+
+
+def _mi(
+    *, per_image: bool = True, unit: bool = True, memory: bool = True, sign: bool = True, share: bool = True,
+    best: bool = True, p: float = 1,
+) -> Function:  # fmt: skip
+    """MI-FGSM with parts changed."""
+
+    def answer(model, x, y, *, eps, steps, decay=1.0, targeted=False):  # type: ignore[no-untyped-def]
+        z, v, step = x, torch.zeros_like(x), eps / steps if share else eps
+        kept, lowest = z, goal(model(z), y, targeted)
+        for _ in range(steps):
+            g = input_gradient(model, z, y, targeted)
+            size = spread(norm(g, p), g) if per_image else g.abs().sum()
+            v = (decay if memory else 0) * v + (g / size if unit else g)
+            move = v.sign() if sign else v
+            z = torch.minimum(torch.maximum(z + step * move, x - eps), x + eps).clamp(0, 1)
+            value = goal(model(z), y, targeted)
+            kept = torch.where(spread(value < lowest, x), z, kept)
+            lowest = torch.minimum(value, lowest)
+        return kept if best else z
+
+    return answer
+
+
+def _mi_case(draw: Draw, **named: Any) -> Any:
+    x = images(draw, 16, 20)
+    return args(network(draw, 20, speed=3.0), x, draw.integers(0, 5, 16), eps=0.3, steps=8, **named)
+
+
+mi_fgsm = Exercise(
+    "7.6",
+    attacks.mi_fgsm,
+    checks=(
+        same("is the best iterate of MI-FGSM", lambda draw: _mi_case(draw)),
+        same("takes the decay given", lambda draw: _mi_case(draw, decay=draw.number(0.3, 0.8))),
+        same("targeted: climbs towards the label wanted", lambda draw: _mi_case(draw, targeted=True)),
+    ),
+    mistakes=(
+        (_mi(memory=False), "Nothing is remembered: that is BIM. Add decay times the old velocity."),
+        (_mi(unit=False), "The gradients are added unscaled: divide each by its l_1 norm first."),
+        (_mi(per_image=False), "One norm for the whole batch: each image's gradient has its own l_1 norm."),
+        (_mi(p=2), "The gradient is divided by its l_2 norm; here it is the l_1 norm, the sum of |g_i|."),
+        (_mi(sign=False), "The step is the sign of the velocity, times eps / steps."),
+        (_mi(share=False), "Every step is a full eps; it should be eps / steps."),
+        (_mi(best=False), "That is the last iterate. Keep, image by image, the one with the smallest margin."),
+    ),
+    hints=(
+        "Two lines per step: the velocity, then x. Clip to the ball and the box after each.",
+        "The l_1 norm per image: `g.abs().flatten(1).sum(1)`, reshaped to (N, 1, ...) before dividing.",
+    ),
+    why="Early and late gradients differ by orders of magnitude, so each is divided by its norm before it is added. "
+    "The velocity smooths over the zigzag of single gradients, which also transfers better to other networks.",
+    minutes=15,
+)
