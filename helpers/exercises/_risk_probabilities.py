@@ -99,7 +99,11 @@ softmax = Exercise(
         same("is exp(z_k) / sum_j exp(z_j) over the last dimension", _scores),
         holds("a shift of all scores changes nothing; two classes give the sigmoid", _shift),
         same("is right for scores of 1e4 and -1e4, in one batch", _huge, dtype=torch.float64),
-        same("and for scores that far apart", lambda draw: draw.signs(3, 5) * draw.uniform(3, 5, low=1e3, high=1e4)),
+        same(
+            "and for scores that far apart",
+            lambda draw: draw.signs(3, 5) * draw.uniform(3, 5, low=1e3, high=1e4),
+            dtype=torch.float64,
+        ),
     ),
     mistakes=(
         (
