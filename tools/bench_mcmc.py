@@ -7,6 +7,7 @@ alike. Pyro runs its chains one after the other: one chain is timed. `python -m 
 """
 
 import importlib.util
+import itertools
 import json
 import math
 import os
@@ -29,7 +30,7 @@ from helpers.chains.sampling import Step, sample
 from helpers.chains.state import start
 
 Row = tuple[str, float, float, str]
-Run = Callable[[int], tuple[Tensor, float]]  # seed -> draws (chains, n, coordinates), mean acceptance
+Run = Callable[[Tensor, int], tuple[Tensor, float]]  # start (chains, d), seed -> draws (chains, n, d), mean acceptance
 PEERS = ("blackjax", "jax", "pyro")
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -37,8 +38,12 @@ ONE_THREAD = {
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-CHAINS, DRAWS, LEAPFROGS, PYRO_DRAWS = 1024, 200, 10, 200
+CHAINS, DRAWS, LEAPFROGS = 1024, 200, 10
 CORRELATION = {2: 0.9, 100: 0.5}
+AT_MOST = {
+    2: math.inf,
+    100: 1 / 0.8,
+}  # in 2-D a step costs what its kernels cost to launch: see the rows that count them
 STEP: dict[str, tuple[Step, dict[int, float]]] = {
     "random walk": (mcmc.random_walk_step, {2: 1.0, 100: 0.16}),
     "MALA": (mcmc.mala_step, {2: 0.15, 100: 0.14}),
@@ -47,11 +52,12 @@ STEP: dict[str, tuple[Step, dict[int, float]]] = {
 
 
 class Rate(NamedTuple):
-    """What a sampler's runs came to: medians over the rounds of CPU seconds, means of the rest."""
+    """What a sampler's runs came to: medians over the rounds."""
 
-    seconds: float
+    seconds: float  # of CPU a step of all chains
     acceptance: float
-    effective: float
+    effective: float  # samples a step of all chains, in the worst coordinate
+    chains: float
 
     @property
     def per_second(self) -> float:
@@ -67,8 +73,7 @@ def covariance(d: int) -> Tensor:
 
 def begin(d: int, seed: int) -> Tensor:
     """Exact draws of the target (CHAINS, d), to start from."""
-    g = torch.Generator().manual_seed(seed)
-    return targets.gaussian(covariance(d).float()).draw(CHAINS, g)
+    return targets.gaussian(covariance(d).float()).draw(CHAINS, torch.Generator().manual_seed(seed))
 
 
 def some(x: Tensor) -> Tensor:
@@ -80,9 +85,8 @@ def ours(d: int, name: str) -> Run:
     """helpers.chains.sampling.sample on the Gaussian of helpers.chains.targets, which knows its gradient."""
     (step, size), target = STEP[name], targets.gaussian(covariance(d).float())
 
-    def run(seed: int) -> tuple[Tensor, float]:
-        g = torch.Generator().manual_seed(seed)
-        draws = sample(step, target, begin(d, seed), DRAWS, step_size=size[d], generator=g)
+    def run(x: Tensor, seed: int) -> tuple[Tensor, float]:
+        draws = sample(step, target, x, DRAWS, step_size=size[d], generator=torch.Generator().manual_seed(seed))
         return draws.x, float(draws.acceptance.mean())
 
     return run
@@ -94,19 +98,15 @@ def blackjax(d: int, name: str) -> Run:
     import jax
     import jax.numpy as jnp
 
-    precision = jnp.asarray(torch.linalg.inv(covariance(d)).float().numpy())
-    size = STEP[name][1][d]
+    precision, size = jnp.asarray(torch.linalg.inv(covariance(d)).float().numpy()), STEP[name][1][d]
 
     def log_prob(x: Any) -> Any:
         return -0.5 * x @ precision @ x
 
-    kernel = {
-        "random walk": lambda: peer.additive_step_random_walk(
-            log_prob, peer.mcmc.random_walk.normal(jnp.full(d, size, jnp.float32))
-        ),
-        "MALA": lambda: peer.mala(log_prob, size),
-        "HMC": lambda: peer.hmc(log_prob, size, jnp.ones(d), LEAPFROGS),
-    }[name]()
+    if name == "random walk":
+        kernel = peer.additive_step_random_walk(log_prob, peer.mcmc.random_walk.normal(jnp.full(d, size)))
+    else:
+        kernel = peer.mala(log_prob, size) if name == "MALA" else peer.hmc(log_prob, size, jnp.ones(d), LEAPFROGS)
 
     @jax.jit
     def loop(key: Any, states: Any) -> Any:
@@ -116,54 +116,46 @@ def blackjax(d: int, name: str) -> Run:
 
         return jax.lax.scan(one, states, jax.random.split(key, DRAWS))[1]
 
-    def run(seed: int) -> tuple[Tensor, float]:
-        states = jax.vmap(kernel.init)(jnp.asarray(begin(d, seed).numpy()))
-        x, acceptance = jax.block_until_ready(loop(jax.random.key(seed), states))
-        return torch.from_dlpack(x).transpose(0, 1), float(acceptance.mean())
+    def run(x: Tensor, seed: int) -> tuple[Tensor, float]:
+        states = jax.vmap(kernel.init)(jnp.asarray(x.numpy()))
+        draws, acceptance = jax.block_until_ready(loop(jax.random.key(seed), states))
+        return torch.from_dlpack(draws).transpose(0, 1), float(acceptance.mean())
 
     return run
 
 
 def pyro(d: int, name: str) -> Run:
-    """Pyro's HMC with the same potential, step and path, without adaptation; one chain."""
+    """Pyro's HMC with the same potential, step and path, nothing adapted; one chain."""
     from pyro.infer import HMC, MCMC
 
     size, precision = STEP[name][1][d], torch.linalg.inv(covariance(d)).float()
+    options = {"adapt_step_size": False, "adapt_mass_matrix": False, "trajectory_length": size * LEAPFROGS}
 
     def potential(z: dict[str, Tensor]) -> Tensor:
         return z["x"] @ precision @ z["x"] / 2
 
-    def run(seed: int) -> tuple[Tensor, float]:
+    def run(x: Tensor, seed: int) -> tuple[Tensor, float]:
         torch.manual_seed(seed)
-        kernel = HMC(
-            potential_fn=potential,
-            step_size=size,
-            trajectory_length=size * LEAPFROGS,
-            adapt_step_size=False,
-            adapt_mass_matrix=False,
-        )
-        first = {"x": begin(d, seed)[0]}
-        chain = MCMC(kernel, num_samples=PYRO_DRAWS, warmup_steps=0, initial_params=first, disable_progbar=True)
+        kernel = HMC(potential_fn=potential, step_size=size, **options)
+        chain = MCMC(kernel, num_samples=DRAWS, warmup_steps=0, initial_params={"x": x[0]}, disable_progbar=True)
         chain.run()
-        return chain.get_samples()["x"][None], kernel._mean_accept_prob
+        return chain.get_samples()["x"][None], chain.diagnostics()["acceptance rate"]["chain 0"]
 
     return run
 
 
-def measure(runs: dict[str, Run], rounds: int) -> dict[str, Rate]:
+def measure(d: int, runs: dict[str, Run], rounds: int) -> dict[str, Rate]:
     """All runs in turns, after one of each that warms up and compiles."""
-    seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in runs}
-    for k in range(-1, rounds):
+    seen: dict[str, list[tuple[float, ...]]] = {name: [] for name in runs}
+    for k in range(rounds + 1):
         for name, run in runs.items():
+            start = begin(d, k)
             began = time.process_time()
-            x, acceptance = run(k + 100)
-            seconds = time.process_time() - began
-            if k >= 0:
-                seen[name].append((seconds, acceptance, float(mcmc.effective_sample_size(some(x)).min())))
-    columns = {name: list(zip(*rows, strict=True)) for name, rows in seen.items()}
-    return {
-        name: Rate(statistics.median(s), statistics.mean(a), statistics.mean(e)) for name, (s, a, e) in columns.items()
-    }
+            x, acceptance = run(start, k)
+            seconds = (time.process_time() - began) / DRAWS
+            effective = float(mcmc.effective_sample_size(some(x)).min()) / DRAWS
+            seen[name].append((seconds, acceptance, effective, len(x)))
+    return {name: Rate(*map(statistics.median, zip(*rows[1:], strict=True))) for name, rows in seen.items()}
 
 
 class Kernels(TorchDispatchMode):
@@ -187,27 +179,21 @@ def kernels(d: int, name: str) -> int:
     return counter.count
 
 
-def compare(rounds: int = 7) -> Iterator[Row]:
+def compare(rounds: int = 5) -> Iterator[Row]:
     """The rows, measured in this process; the details go to stderr."""
-    print("d, sampler, library: us per step, acceptance, effective samples a step and chain, a second", file=sys.stderr)
-    for d in CORRELATION:
-        for name in STEP:
-            rates = measure({"helpers": ours(d, name), "blackjax": blackjax(d, name)}, rounds)
-            if name == "HMC":
-                rates |= measure({"Pyro": pyro(d, name)}, max(1, rounds // 2))
-            for library, r in rates.items():
-                chains, n = (1, PYRO_DRAWS) if library == "Pyro" else (CHAINS, DRAWS)
-                print(
-                    f"{d:>4}  {name:<12}{library:<9}{1e6 * r.seconds / n:>9.0f}{r.acceptance:>7.3f}"
-                    f"{r.effective / n / chains:>8.4f}{r.per_second:>12,.0f}",
-                    file=sys.stderr,
-                )
-            us = rates.pop("helpers").per_second
-            for library, r in rates.items():
-                limit = 0.05 if library == "Pyro" else 1.25 if d == 100 else math.inf
-                yield f"{name} in {d}-D: {library} / ours, ESS/s", r.per_second / us, limit, ""
-            if d == 2:
-                yield f"{name}: kernels a step", kernels(d, name), math.inf, ""
+    print("    d  sampler     library   us/step  accepted  ESS/step/chain     ESS/s", file=sys.stderr)
+    for d, name in itertools.product(CORRELATION, STEP):
+        rates = measure(d, {"helpers": ours(d, name), "blackjax": blackjax(d, name)}, rounds)
+        rates |= measure(d, {"Pyro": pyro(d, name)}, 3) if name == "HMC" else {}
+        for library, r in rates.items():
+            line = f"{d:>5}  {name:<12}{library:<9}{1e6 * r.seconds:>8.0f}{r.acceptance:>10.3f}"
+            print(f"{line}{r.effective / r.chains:>16.4f}{r.per_second:>10,.0f}", file=sys.stderr)
+        for library, limit in (("blackjax", AT_MOST[d]), ("Pyro", 1 / 20)):
+            if library in rates:
+                ratio = rates[library].per_second / rates["helpers"].per_second
+                yield f"ESS/s, {name}, {d}-D: {library} / ours", ratio, limit, ""
+        if d == 2:
+            yield f"kernels of a step, {name}", kernels(d, name), math.inf, ""
 
 
 def rows() -> Iterator[Row]:
@@ -216,12 +202,11 @@ def rows() -> Iterator[Row]:
     if missing:
         print(f"(samplers beside other libraries: not measured, {', '.join(missing)} not installed)")
         return
-    command = [sys.executable, "-m", "tools.bench_mcmc"]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent, env={**os.environ, **ONE_THREAD}
-    )
+    command, root = [sys.executable, "-m", "tools.bench_mcmc"], Path(__file__).parent.parent
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=root, env=os.environ | ONE_THREAD)
     for line in done.stdout.splitlines():
-        yield tuple(json.loads(line))
+        what, measured, limit, unit = json.loads(line)
+        yield what, measured, limit, unit
 
 
 def main() -> None:

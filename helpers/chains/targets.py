@@ -115,12 +115,14 @@ def banana(scale: float = 2.0, bend: float = 0.5) -> Smooth:
     """
 
     def log_prob(x: Tensor) -> Tensor:
-        bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)
-        return -(x[:, 0] / scale).square() / 2 - bent.square() / 2
+        first, second = x.unbind(1)
+        bent = second - bend * (first.square() - scale**2)
+        return -(first / scale).square() / 2 - bent.square() / 2
 
     def gradient(x: Tensor) -> Tensor:
-        bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)
-        return torch.stack([2 * bend * x[:, 0] * bent - x[:, 0] / scale**2, -bent], dim=1)
+        first, second = x.unbind(1)
+        down = bend * (first.square() - scale**2) - second
+        return torch.stack([-first * (2 * bend * down + 1 / scale**2), down], dim=1)
 
     def draw(n: int, generator: Generator | None) -> Tensor:
         first, second = _randn(2, n, generator=generator)

@@ -206,24 +206,21 @@ MOVES = 150
 
 
 @lru_cache(maxsize=24)
-def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the noise of chain 1 in each move."""
+def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the generator's state before it."""
     log_prob, box = PLANE[target]
     g = torch.Generator().manual_seed(8)
     corners = torch.tensor([[-1, 1], [1, -1], [1, 1], [-1, -1], [0, 1], [0, -1], [1, 0], [-1, 0]], dtype=torch.float64)
     middle = torch.tensor([box[0] + box[1], box[2] + box[3]]).double() / 2
     s = chain(middle + corners[:chains] * torch.tensor([box[1] - box[0], box[3] - box[2]]) * 0.3, log_prob)
-    x, proposals, accepted, xi = [s.x], [], [], []
+    x, proposals, accepted, before = [s.x], [], [], []
     for _ in range(MOVES):
-        before = g.get_state()
+        before.append(g.get_state())
         s, info = STEPS[sampler](log_prob, s, step_size=step_size, generator=g)
-        again = torch.Generator()
-        again.set_state(before)
-        xi.append(noise(s.x, again)[0])
         x.append(s.x)
         proposals.append(info.proposal)
         accepted.append(info.accepted)
-    return torch.stack(x, 1), torch.stack(proposals, 1), torch.stack(accepted, 1), torch.stack(xi)
+    return torch.stack(x, 1), torch.stack(proposals, 1), torch.stack(accepted, 1), before
 
 
 def _joined(paths: Tensor) -> Tensor:
@@ -231,9 +228,9 @@ def _joined(paths: Tensor) -> Tensor:
     return torch.cat([paths, paths.new_full((len(paths), 1, 2), math.nan)], 1).reshape(-1, 2)
 
 
-def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Tensor, ...]) -> None:
+def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Any, ...]) -> None:
     """The path up to step t, and the last proposal of each chain: accepted in blue, refused as a red cross."""
-    x, proposals, accepted, xi = film
+    x, proposals, accepted, before = film
     axes.plot(*_joined(x[:, max(0, t - 25) : t + 1]).T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
     for taken, style, colour in ((True, "o", "model"), (False, "X", "attack")):
         rows = accepted[:, t - 1] == taken
@@ -243,7 +240,9 @@ def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, fil
         axes.plot(*joined.T, color=COLOUR[colour], linewidth=1.5)
         axes.plot(*proposals[rows, t - 1].T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
     if sampler == "HMC":  # the whole trajectory of the first chain
-        y, p, orbit = x[:1, t - 1], xi[t - 1][None], [x[:1, t - 1]]
+        g = torch.Generator()
+        g.set_state(before[t - 1])
+        y, p, orbit = x[:1, t - 1], noise(x[:, t - 1], g)[:1], [x[:1, t - 1]]
         for _ in range(6):
             y, p = mcmc.leapfrog(lambda z: chain(z, log_prob).grad, y, p, step_size, 1)
             orbit.append(y)
