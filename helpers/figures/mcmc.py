@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 from torch import Tensor
 
@@ -204,42 +206,43 @@ MOVES = 150
 
 
 @lru_cache(maxsize=24)
-def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the noise of chain 1 in each move."""
+def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the generator's state before it."""
     log_prob, box = PLANE[target]
     g = torch.Generator().manual_seed(8)
     corners = torch.tensor([[-1, 1], [1, -1], [1, 1], [-1, -1], [0, 1], [0, -1], [1, 0], [-1, 0]], dtype=torch.float64)
     middle = torch.tensor([box[0] + box[1], box[2] + box[3]]).double() / 2
     s = chain(middle + corners[:chains] * torch.tensor([box[1] - box[0], box[3] - box[2]]) * 0.3, log_prob)
-    x, proposals, accepted, xi = [s.x], [], [], []
+    x, proposals, accepted, before = [s.x], [], [], []
     for _ in range(MOVES):
-        before = g.get_state()
+        before.append(g.get_state())
         s, info = STEPS[sampler](log_prob, s, step_size=step_size, generator=g)
-        again = torch.Generator()
-        again.set_state(before)
-        xi.append(noise(s.x, again)[0])
         x.append(s.x)
         proposals.append(info.proposal)
         accepted.append(info.accepted)
-    return torch.stack(x, 1), torch.stack(proposals, 1), torch.stack(accepted, 1), torch.stack(xi)
+    return torch.stack(x, 1), torch.stack(proposals, 1), torch.stack(accepted, 1), before
 
 
-def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Tensor, ...]) -> None:
+def _joined(paths: Tensor) -> Tensor:
+    """Paths (k, n, 2) as one line (k (n + 1), 2) with a gap after each: one artist instead of k."""
+    return torch.cat([paths, paths.new_full((len(paths), 1, 2), math.nan)], 1).reshape(-1, 2)
+
+
+def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Any, ...]) -> None:
     """The path up to step t, and the last proposal of each chain: accepted in blue, refused as a red cross."""
-    x, proposals, accepted, xi = film
-    for c in range(len(x)):
-        axes.plot(*x[c, max(0, t - 25) : t + 1].T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
+    x, proposals, accepted, before = film
+    axes.plot(*_joined(x[:, max(0, t - 25) : t + 1]).T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
     for taken, style, colour in ((True, "o", "model"), (False, "X", "attack")):
         rows = accepted[:, t - 1] == taken
-        a, b = x[rows, t - 1], proposals[rows, t - 1]
-        gap = torch.full((len(a), 1, 2), math.nan)
-        joined = torch.cat([a[:, None], b[:, None], gap], 1).reshape(-1, 2)
+        joined = _joined(torch.stack([x[rows, t - 1], proposals[rows, t - 1]], 1))
         if sampler == "HMC" and rows[0]:
             joined = joined[3:]
         axes.plot(*joined.T, color=COLOUR[colour], linewidth=1.5)
-        axes.plot(*b.T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
+        axes.plot(*proposals[rows, t - 1].T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
     if sampler == "HMC":  # the whole trajectory of the first chain
-        y, p, orbit = x[:1, t - 1], xi[t - 1][None], [x[:1, t - 1]]
+        g = torch.Generator()
+        g.set_state(before[t - 1])
+        y, p, orbit = x[:1, t - 1], noise(x[:, t - 1], g)[:1], [x[:1, t - 1]]
         for _ in range(6):
             y, p = mcmc.leapfrog(lambda z: chain(z, log_prob).grad, y, p, step_size, 1)
             orbit.append(y)
@@ -276,13 +279,17 @@ def sampler(target: str, sampler: str, step_size: float, chains: int, t: int) ->
     _move(left, log_prob, sampler, step_size, t, film)
     share = film[2][:, :t].double().mean()
     left.set_title(f"step {t}: {100 * share:.0f} % accepted")
-    for c, trace in enumerate(film[0][..., 0]):
-        middle.plot(trace[: t + 1], color=FAMILY[c % len(FAMILY)], linewidth=1)
-    middle.set(xlim=(0, MOVES), ylim=box[:2], xlabel="step", title=_worth(x))
+    steps = torch.arange(t + 1.0).double().expand(chains, -1)
+    traces = torch.stack([steps, film[0][:, : t + 1, 0]], 2).numpy()
+    middle.add_collection(LineCollection(list(traces), colors=FAMILY[:chains], linewidths=1), autolim=False)
+    middle.set(xlim=(0, MOVES), ylim=box[:2], xlabel="step", title=_worth(x), xticks=range(0, MOVES + 1, 50))
     seen = x[x.isfinite()].clamp(*box[:2]).numpy()
-    right.hist(seen, bins=28, range=box[:2], density=True, color=COLOUR["model"], alpha=0.5)
+    heights, edges = np.histogram(seen, bins=28, range=box[:2], density=True)
+    right.stairs(heights, edges, fill=True, color=COLOUR["model"], alpha=0.5)
     right.plot(grid, marginal, color=COLOUR["truth"])
     right.set(xlim=box[:2], ylim=(0, 2.2 * marginal.max()), yticks=(), xlabel="$x_1$", title="draws and truth")
+    for axis in (left.xaxis, left.yaxis, middle.yaxis, right.xaxis):  # ticks are half of what a redraw costs
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     return fig
 
 
