@@ -406,7 +406,7 @@ def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float], paths: Mapp
     for (name, (seen, exact)), colour in zip(paths.items(), ("attack", "second"), strict=True):
         t = 10.0 * np.arange(1, len(seen) + 1)
         right.plot(t, seen, "o", color=COLOUR[colour], markersize=4)
-        label(right.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 14), ha="center")
+        label(right.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 28), ha="center")
     right.set(ylim=(0, 8), xlabel="step $t$", title="A smaller step, later: dots measured")
     for axes in (left, right):
         axes.axhline(1, linestyle="--", color=COLOUR["truth"])
