@@ -238,8 +238,11 @@ def _joined(paths: Tensor) -> Tensor:
     return torch.cat([paths, paths.new_full((len(paths), 1, 2), math.nan)], 1).reshape(-1, 2)
 
 
-def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Any, ...]) -> None:
-    """The path up to step t, and the last proposal of each chain: accepted in blue, refused as a red cross."""
+def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Any, ...]) -> str:
+    """The path up to step t, and the last proposal of each chain: accepted in blue, refused as a red cross.
+
+    HMC: the first chain's whole trajectory, and its energy error as words, else "".
+    """
     x, proposals, accepted, before = film
     axes.plot(*_joined(x[:, max(0, t - 25) : t + 1]).T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
     for taken, style, colour in ((True, "o", "model"), (False, "X", "attack")):
@@ -249,14 +252,18 @@ def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, fil
             joined = joined[3:]
         axes.plot(*joined.T, color=COLOUR[colour], linewidth=1.5)
         axes.plot(*proposals[rows, t - 1].T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
-    if sampler == "HMC":  # the whole trajectory of the first chain
-        g = torch.Generator()
-        g.set_state(before[t - 1])
-        y, p, orbit = x[:1, t - 1], noise(x[:, t - 1], g)[:1], [x[:1, t - 1]]
-        for _ in range(6):
+    if sampler != "HMC":
+        return ""
+    g = torch.Generator()
+    g.set_state(before[t - 1])
+    y, p, orbit, energy = x[:1, t - 1], noise(x[:, t - 1], g)[:1], [], []
+    for step in range(7):
+        if step:
             y, p = mcmc.leapfrog(lambda z: chain(z, log_prob).grad, y, p, step_size, 1)
-            orbit.append(y)
-        axes.plot(*torch.cat(orbit).T, ".-", color=COLOUR["model" if accepted[0, t - 1] else "attack"], linewidth=1.5)
+        orbit.append(y)
+        energy.append(p.square().sum() / 2 - log_prob(y).sum())
+    axes.plot(*torch.cat(orbit).T, ".-", color=COLOUR["model" if accepted[0, t - 1] else "attack"], linewidth=1.5)
+    return f", ΔH = {energy[-1] - energy[0]:+.2f}"
 
 
 def _worth(draws: Tensor) -> str:
@@ -286,9 +293,9 @@ def sampler(target: str, sampler: str, step_size: float, chains: int, t: int) ->
     x = film[0][:, 1 : t + 1, 0]
     fig, (left, middle, right) = figure(1, 3, width=12, height=3.9, width_ratios=(1.3, 1.2, 1))
     grid, marginal = _density(left, log_prob, box, 70)
-    _move(left, log_prob, sampler, step_size, t, film)
+    energy_error = _move(left, log_prob, sampler, step_size, t, film)
     share = film[2][:, :t].double().mean()
-    left.set_title(f"step {t}: {100 * share:.0f} % accepted")
+    left.set_title(f"step {t}: {100 * share:.0f} % accepted{energy_error}")
     steps = torch.arange(t + 1.0).double().expand(chains, -1)
     traces = torch.stack([steps, film[0][:, : t + 1, 0]], 2).numpy()
     middle.add_collection(LineCollection(list(traces), colors=FAMILY[:chains], linewidths=1), autolim=False)
