@@ -5,6 +5,7 @@ nothing else. In `helpers.chains`, `sampling` runs any of them, `targets` and `p
 `diagnostics`, `exactness` and `theory` judge the result.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -13,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.chains.posteriors import Posterior
-from helpers.chains.state import Chain, Info, LogProb, chain, moved, noise, positive, with_gradient
+from helpers.chains.state import Chain, Info, LogProb, chain, dot, gradient_at, moved, noise, positive, with_gradient
 
 DIVERGENT = -1000.0
 """A Hamiltonian trajectory whose log acceptance ratio is below this has left the level set: it is called divergent."""
@@ -99,9 +100,11 @@ def settle(
 ) -> tuple[Chain, Info]:
     """Accept or refuse the proposals y of the chains s; a log ratio of NaN, or below `limit`, is called divergent."""
     take = metropolis_accept(log_ratio, generator=generator)
-    state = Chain(*(torch.where(take if a.ndim == 1 else take[:, None], a, b) for a, b in zip(y, s, strict=True)))
-    log_accept = log_ratio.nan_to_num(nan=-math.inf, posinf=0.0, neginf=-math.inf).clamp(max=0)
-    return state, Info(y.x, log_accept, take, ~(log_ratio >= limit))
+    rows = take[:, None]
+    grad = torch.where(rows, y.grad, s.grad) if s.grad.numel() else s.grad
+    state = Chain(torch.where(rows, y.x, s.x), torch.where(take, y.log_prob, s.log_prob), grad)
+    log_accept = log_ratio.clamp(max=0).nan_to_num_(nan=-math.inf, neginf=-math.inf)
+    return state, Info(y.x, log_accept, take, (log_ratio >= limit).logical_not_())
 
 
 class Proposal(Protocol):
@@ -207,8 +210,13 @@ def ula_step(
     """
     positive(step_size)
     s = with_gradient(s, log_prob)
-    y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x, generator)
-    return moved(chain(y, log_prob), gradients=1)
+    return moved(chain(_langevin(s.x, s.grad, step_size, generator), log_prob), gradients=1)
+
+
+def _langevin(x: Tensor, grad: Tensor, step_size: float, generator: Generator | None) -> Tensor:
+    """x + eta g + sqrt(2 eta) xi."""
+    xi = noise(x, generator)
+    return torch.add(x, grad, alpha=step_size).add_(xi, alpha=math.sqrt(2 * step_size))
 
 
 def mala_log_acceptance(x: Chain, y: Chain, step_size: float) -> Tensor:
@@ -219,8 +227,8 @@ def mala_log_acceptance(x: Chain, y: Chain, step_size: float) -> Tensor:
     Raises ValueError unless step_size = eta > 0. Source: Besag 1994.
     """
     positive(step_size)
-    straight = y.x - x.x - step_size / 2 * (x.grad - y.grad)
-    return y.log_prob - x.log_prob - ((x.grad + y.grad) * straight).sum(-1) / 2
+    straight = (y.x - x.x).sub_(x.grad, alpha=step_size / 2).add_(y.grad, alpha=step_size / 2)
+    return (y.log_prob - x.log_prob).sub_(dot(x.grad + y.grad, straight), alpha=0.5)
 
 
 def mala_step(
@@ -230,8 +238,9 @@ def mala_step(
 
     s.x (chains, d) -> the next state. Raises ValueError unless step_size = eta > 0. Source: Roberts & Tweedie 1996.
     """
+    positive(step_size)
     s = with_gradient(s, log_prob)
-    y, _ = ula_step(log_prob, s, step_size=step_size, generator=generator)
+    y = chain(_langevin(s.x, s.grad, step_size, generator), log_prob)
     state, info = settle(s, y, mala_log_acceptance(s, y, step_size), generator=generator)
     return state, info._replace(gradients=1)
 
@@ -245,10 +254,10 @@ def leapfrog(gradient: LogProb, x: Tensor, p: Tensor, step_size: float, steps: i
     positive(step_size)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
-    p = torch.add(p, gradient(x), alpha=step_size / 2)
+    p = torch.add(p, gradient(x), alpha=step_size / 2)  # a new tensor, from here on changed in place
     for i in range(steps):
         x = torch.add(x, p, alpha=step_size)
-        p = torch.add(p, gradient(x), alpha=step_size if i < steps - 1 else step_size / 2)
+        p.add_(gradient(x), alpha=step_size if i < steps - 1 else step_size / 2)
     return x, p
 
 
@@ -260,17 +269,19 @@ def hmc_step(
 
     s.x (chains, d) -> the next state, after `steps` gradients. Source: Duane et al. 1987; Neal 2011, section 5.3.2.
     """
-    last = with_gradient(s, log_prob)
+    first, p = with_gradient(s, log_prob), noise(s.x, generator)
+    y, calls = first, itertools.count()
 
-    def gradient(x: Tensor) -> Tensor:
-        nonlocal last
-        last = last if x is last.x else chain(x, log_prob)
-        return last.grad
+    def gradient(x: Tensor) -> Tensor:  # the first is known, only the last needs its density
+        nonlocal y
+        call = next(calls)
+        if 0 < call < steps:
+            return gradient_at(x, log_prob)
+        y = chain(x, log_prob) if call else first
+        return y.grad
 
-    first, p = last, noise(s.x, generator)
-    x, q = leapfrog(gradient, s.x, p, step_size, steps)
-    y = last if x is last.x else chain(x, log_prob)
-    log_ratio = y.log_prob - first.log_prob + (p.square().sum(-1) - q.square().sum(-1)) / 2
+    _, q = leapfrog(gradient, s.x, p, step_size, steps)
+    log_ratio = (y.log_prob - first.log_prob).add_(dot(p - q, p + q), alpha=0.5)
     state, info = settle(first, y, log_ratio, generator=generator, limit=DIVERGENT)
     return state, info._replace(gradients=steps)
 
@@ -307,7 +318,7 @@ def sgld_step(
     size = len(posterior.data[0])
     batch = posterior.batch(len(s.x), generator)
     g = sgld_gradient(posterior.log_prior, posterior.log_likelihood, s.x, batch, size)
-    y = s.x + step_size * g + math.sqrt(2 * step_size) * noise(s.x, generator)
+    y = _langevin(s.x, g, step_size, generator)
     return moved(Chain(y, torch.full_like(s.log_prob, math.nan), y[:, :0]), gradients=posterior.batch_size / size)
 
 

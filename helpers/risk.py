@@ -1,21 +1,20 @@
-r"""Lecture 1, `risk`: empirical risk, losses of the margin, gradient methods, priors, entropies.
+r"""Lecture 1, `risk`: empirical risk, losses of the margin, steps of gradient descent, priors, entropies.
 
 Symbols: x input, y label (-1 or +1 for two classes, 0 .. K-1 for K), w weights, g discriminant function, M = y g
 margin, R risk, eta step size, beta momentum, tau weight penalty, p and q densities. Logarithms are natural: nats.
+helpers.descent holds what is needed besides: methods, noise, schedules, quadratics.
 """
 
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor], Tensor]
 
-# ---------------------------------------------------------------------------------------------- risk and margin losses
+# Risk and margin losses ----------------------------------------------------------------------------------------------
 
 
 def empirical_risk(
@@ -121,31 +120,7 @@ def legendre(x: Tensor, degree: int) -> Tensor:
     return torch.stack(p[: degree + 1], -1)
 
 
-# ----------------------------------------------------------------------------------------------------- gradient methods
-
-
-def next_batch(margin: Tensor, k: int, order: str, *, generator: torch.Generator | None = None) -> Tensor:
-    """Indices (k,) of the next batch: "shuffled" at random, "hardest" smallest margin, "uncertain" smallest |margin|.
-
-    margin (m,) of all objects under the current weights. Raises ValueError for another order or unless 1 <= k <= m.
-    """
-    if not 1 <= k <= len(margin):
-        raise ValueError(f"k must lie between 1 and the number of objects {len(margin)}, got {k}")
-    if order == "shuffled":
-        return torch.randperm(len(margin), generator=generator, device=margin.device)[:k]
-    if order not in ("hardest", "uncertain"):
-        raise ValueError(f'order must be "shuffled", "hardest" or "uncertain", got {order!r}')
-    return (margin if order == "hardest" else margin.abs()).topk(k, largest=False).indices
-
-
-def running_risk(estimate: Tensor, loss: Tensor, rate: float) -> Tensor:
-    """Q <- (1 - rate) Q + rate L: the exponential running estimate of the risk; it forgets after about 1/rate steps.
-
-    Raises ValueError unless 0 < rate <= 1.
-    """
-    if not 0 < rate <= 1:
-        raise ValueError(f"rate must lie in (0, 1], got {rate}")
-    return (1 - rate) * estimate + rate * loss
+# Steps of gradient descent -------------------------------------------------------------------------------------------
 
 
 def sgd_step(
@@ -165,20 +140,6 @@ def sgd_step(
     return w - eta * velocity, velocity
 
 
-def descend(gradient: Loss, w: Tensor, *, eta: float | Tensor, beta: float | Tensor = 0.0, steps: int) -> Tensor:
-    r"""w_{t+1} = w_t - eta gradient(w_t) + beta (w_t - w_{t-1}),  w_{-1} = w_0: gradient descent with momentum.
-
-    gradient maps (..., d) to (..., d); eta and beta broadcast against w -> trajectory (steps + 1, ..., d).
-    Raises ValueError if steps < 0. Source: Polyak 1964.
-    """
-    if steps < 0:
-        raise ValueError(f"steps must be >= 0, got {steps}")
-    path = [w, w]
-    for _ in range(steps):
-        path.append(path[-1] - eta * gradient(path[-1]) + beta * (path[-1] - path[-2]))
-    return torch.stack(path[1:])
-
-
 def optimal_step_quadratic(gradient: Tensor, hessian: Tensor) -> Tensor:
     r"""eta* = g'g / g'Hg, the step that minimises 1/2 w'Hw - b'w along -g.
 
@@ -193,89 +154,6 @@ def optimal_step_quadratic(gradient: Tensor, hessian: Tensor) -> Tensor:
     if not (curvature > 0).all():
         raise ValueError(f"g'Hg must be positive, got {curvature.min().item():.3g}: is g zero or H indefinite?")
     return gradient.square().sum(-1) / curvature
-
-
-def lbfgs(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], w: Tensor, *, iterations: int) -> Tensor:
-    """Minimise a smooth function from w by SciPy's L-BFGS (memory 20) until nothing changes in double precision.
-
-    value_and_gradient(w) -> scalar and gradient of w's shape -> the path (iterations done, *w.shape), the best last.
-    """
-    path: list[Tensor] = []
-
-    def unpack(flat: np.ndarray) -> Tensor:
-        return torch.as_tensor(flat).to(w).reshape(w.shape)
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = value_and_gradient(unpack(flat))
-        return value.item(), gradient.double().cpu().numpy().ravel()
-
-    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
-    keep = lambda flat: path.append(unpack(flat.copy()))  # noqa: E731
-    minimize(objective, w.double().cpu().numpy().ravel(), jac=True, method="L-BFGS-B", callback=keep, options=options)
-    return torch.stack(path)
-
-
-def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tensor:
-    r"""E |g_k - g|^2 = (S / k) (1 with replacement, (m - k)/(m - 1) without),  S = (1/m) sum_i |g_i - g|^2.
-
-    g_k is the mean of k of the m rows of gradients (m, d), g the mean of all -> scalar.
-    Raises ValueError unless 1 <= k <= m.
-    """
-    m = len(gradients)
-    if not 1 <= k <= m:
-        raise ValueError(f"k must lie between 1 and the number of rows {m}, got {k}")
-    spread = gradients.var(0, correction=0).sum()
-    return spread / k * (1.0 if replacement else (m - k) / max(m - 1, 1))
-
-
-def mean_square_error(etas: Tensor, *, mu: float, variance: float, start: float) -> Tensor:
-    r"""E w_{t+1}^2 = (1 - eta_t mu)^2 E w_t^2 + eta_t^2 variance.
-
-    Exact for SGD on mu w^2 / 2 when each gradient has independent noise of mean 0 and the given variance.
-    etas (T,) -> (T + 1,), the first entry start^2. Raises ValueError if the variance is negative.
-    """
-    if not variance >= 0:
-        raise ValueError(f"variance must be >= 0, got {variance}")
-    error = [start**2]
-    for eta in etas.tolist():
-        error.append((1 - eta * mu) ** 2 * error[-1] + eta**2 * variance)
-    return torch.tensor(error, dtype=etas.dtype)
-
-
-def noise_floor(eta: float, *, mu: float, variance: float, beta: float = 0.0) -> float:
-    r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)) ~ eta variance / (2 mu (1 - beta)).
-
-    The stationary mean square of momentum SGD with a constant step on mu w^2 / 2 (the variance of an AR(2) process).
-    Raises ValueError unless eta > 0, variance >= 0, 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta): the process is stable.
-    """
-    if not (eta > 0 and variance >= 0 and 0 <= beta < 1 and 0 < eta * mu < 2 * (1 + beta)):
-        need = "eta > 0, variance >= 0, 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta)"
-        raise ValueError(f"need {need}, got {eta=}, {mu=}, {variance=}, {beta=}")
-    return eta * variance * (1 + beta) / ((1 - beta) * mu * (2 * (1 + beta) - eta * mu))
-
-
-# ------------------------------------------------------------------------------------------------------------ schedules
-
-
-def _moment(step: int, **periods: int) -> None:
-    if step < 0 or not all(period >= 1 for period in periods.values()):
-        need = "".join(f", {name} >= 1" for name in periods)
-        raise ValueError(f"need step >= 0{need}, got step={step}" + "".join(f", {k}={v}" for k, v in periods.items()))
-
-
-def power_schedule(step: int, *, eta: float, power: float) -> float:
-    """eta_t = eta / (t + 1)^power. Robbins and Monro 1951: sum eta_t = inf and sum eta_t^2 < inf, 1/2 < power <= 1.
-
-    Raises ValueError if step < 0.
-    """
-    _moment(step)
-    return eta / (step + 1) ** power
-
-
-def step_decay_schedule(step: int, *, peak: float, every: int, factor: float = 0.1) -> float:
-    """eta_t = peak factor^floor(t / every). Raises ValueError unless step >= 0 and every >= 1."""
-    _moment(step, every=every)
-    return peak * factor ** (step // every)
 
 
 def cosine_schedule(step: int, steps: int, peak: float, warmup: int = 0) -> float:
@@ -293,77 +171,7 @@ def cosine_schedule(step: int, steps: int, peak: float, warmup: int = 0) -> floa
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
-def restart_schedule(step: int, *, peak: float, period: int) -> float:
-    """Cosine from peak to 0 over each period, then a restart at the peak: SGDR. Source: Loshchilov & Hutter 2016.
-
-    Raises ValueError unless step >= 0, period >= 1 and peak > 0.
-    """
-    _moment(step, period=period)
-    return cosine_schedule(step % period, period, peak)
-
-
-def triangular_schedule(step: int, *, peak: float, period: int) -> float:
-    """Linear from peak/10 up to peak in half a period and down again, for ever. Source: Smith 2017.
-
-    Raises ValueError unless step >= 0 and period >= 1.
-    """
-    _moment(step, period=period)
-    phase = abs(2 * (step % period) / period - 1)  # 1, down to 0 at half a period, up to 1
-    return peak * (1 - 0.9 * phase)
-
-
-class Plateau:
-    """eta <- factor eta when the risk stays at or above its best value for more than `patience` calls in a row.
-
-    Raises ValueError unless eta > 0, patience >= 0 and 0 < factor < 1.
-    """
-
-    def __init__(self, eta: float, *, patience: int, factor: float = 0.1) -> None:
-        if not (eta > 0 and patience >= 0 and 0 < factor < 1):
-            raise ValueError(f"need eta > 0, patience >= 0, 0 < factor < 1, got {eta=}, {patience=}, {factor=}")
-        self.eta, self.patience, self.factor = eta, patience, factor
-        self.best, self.waited = math.inf, 0
-
-    def __call__(self, risk: float) -> float:
-        """Takes the newest risk, returns the step size to use next."""
-        self.waited = 0 if risk < self.best else self.waited + 1
-        self.best = min(self.best, risk)
-        if self.waited > self.patience:
-            self.eta, self.waited = self.eta * self.factor, 0
-        return self.eta
-
-
-# ------------------------------------------------------------------------------------------------ quadratics, momentum
-
-
-def spectral_radius(eta: Tensor, beta: Tensor, eigenvalues: Tensor) -> Tensor:
-    r"""rho = max_lambda max |z|,  z^2 - (1 + beta - eta lambda) z + beta = 0: the asymptotic rate |w_t| ~ rho^t.
-
-    eta and beta broadcast to (...), eigenvalues (d,) of the Hessian -> (...). Source: Polyak 1964.
-    """
-    b = 1 + beta.unsqueeze(-1) - eta.unsqueeze(-1) * eigenvalues
-    root = (b.square() - 4 * beta.unsqueeze(-1)).clamp(min=0).sqrt()
-    real = (b.abs() + root) / 2
-    return torch.where(b.square() < 4 * beta.unsqueeze(-1), beta.unsqueeze(-1).sqrt(), real).amax(-1)
-
-
-def optimal_heavy_ball(mu: float, smoothness: float) -> tuple[float, float]:
-    r"""eta = (2 / (sqrt L + sqrt mu))^2,  beta = ((sqrt kappa - 1)/(sqrt kappa + 1))^2,  kappa = L / mu.
-
-    The rate is then sqrt beta, against (kappa - 1)/(kappa + 1) without momentum. Raises ValueError unless 0 < mu <= L.
-    """
-    if not 0 < mu <= smoothness:
-        raise ValueError(f"need 0 < mu <= smoothness, got {mu=}, {smoothness=}")
-    low, high = math.sqrt(mu), math.sqrt(smoothness)
-    return (2 / (high + low)) ** 2, ((high - low) / (high + low)) ** 2
-
-
-def lessard_gradient(x: Tensor) -> Tensor:
-    """f' = 25 x (x < 1), x + 24 (1 <= x < 2), 25 x - 24 (x >= 2). Source: Lessard et al. 2016, equation 4.11."""
-    return torch.where(x < 1, 25 * x, torch.where(x < 2, x + 24, 25 * x - 24))
-
-
-# --------------------------------------------------------------------------------------------- likelihoods and priors
+# Likelihoods and priors ----------------------------------------------------------------------------------------------
 
 
 def gaussian_log_likelihood(y: Tensor, mean: Tensor, sigma: float) -> Tensor:
@@ -408,7 +216,7 @@ def soft_threshold(w: Tensor, threshold: float) -> Tensor:
     return w.sign() * F.relu(w.abs() - threshold)
 
 
-# ------------------------------------------------------------------------------------------- soft-max and information
+# Soft-max and information --------------------------------------------------------------------------------------------
 
 
 def softmax(z: Tensor) -> Tensor:

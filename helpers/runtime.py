@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
+import threadpoolctl
 import torch
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ _default_device = device  # under a name that no argument hides
 def seed(number: int = 0, *, threads: int | None = None) -> None:
     """Seed Python's, NumPy's and torch's global generators (all devices) and ask cuDNN for deterministic kernels.
 
-    threads fixes the number of CPU threads torch sums with, and so the last digits, whatever the machine; 1 is also the
-    fastest for small problems. Raises ValueError unless `number` is an integer in [0, 2^32) and threads >= 1.
+    threads fixes the number of CPU threads that torch, NumPy and SciPy sum with, and so the last digits, whatever the
+    machine; 1 is also the fastest for small problems. Raises ValueError unless `number` is an integer in [0, 2^32) and
+    threads >= 1.
     """
     _check_seed(number)
     if threads is not None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         torch.set_num_threads(threads)
+        threadpoolctl.threadpool_limits(threads, user_api="blas")
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)

@@ -19,6 +19,7 @@ COLAB = {
     "safetensors": "0.5.3",
     "scikit-learn": "1.6.1",
     "scipy": "1.15.3",
+    "threadpoolctl": "3.6.0",
     "torch": "2.6.0",
     "torchvision": "0.21.0",
     "tqdm": "4.67.1",

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers import risk
+from helpers.descent import methods, noise, quadratics, schedules
 
 NAN = math.nan
 
@@ -116,17 +117,17 @@ def test_legendre_is_scipys(g: torch.Generator) -> None:
 
 def test_next_batch_takes_the_order_asked_for(g: torch.Generator) -> None:
     margin = torch.tensor([0.5, -3.0, 0.1, 2.0, -0.2])
-    assert set(risk.next_batch(margin, 2, "hardest").tolist()) == {1, 4}
-    assert set(risk.next_batch(margin, 2, "uncertain").tolist()) == {2, 4}
-    assert sorted(risk.next_batch(margin, 5, "shuffled", generator=g).tolist()) == [0, 1, 2, 3, 4]
-    counts = torch.bincount(torch.cat([risk.next_batch(margin, 2, "shuffled", generator=g) for _ in range(5000)]))
+    assert set(methods.next_batch(margin, 2, "hardest").tolist()) == {1, 4}
+    assert set(methods.next_batch(margin, 2, "uncertain").tolist()) == {2, 4}
+    assert sorted(methods.next_batch(margin, 5, "shuffled", generator=g).tolist()) == [0, 1, 2, 3, 4]
+    counts = torch.bincount(torch.cat([methods.next_batch(margin, 2, "shuffled", generator=g) for _ in range(5000)]))
     assert (counts - 2000).abs().max() < 5 * math.sqrt(5000 * 0.4 * 0.6)  # each object in 2 of 5 batches
 
 
 def test_running_risk_forgets_exponentially() -> None:
     q = torch.tensor(1.0, dtype=torch.float64)
     for _ in range(7):
-        q = risk.running_risk(q, torch.tensor(0.0, dtype=torch.float64), rate=0.1)
+        q = noise.running_risk(q, torch.tensor(0.0, dtype=torch.float64), rate=0.1)
     assert math.isclose(q.item(), 0.9**7)
 
 
@@ -148,13 +149,13 @@ def test_sgd_step_is_torchs(g: torch.Generator, beta: float, tau: float) -> None
 
 def test_descend_is_a_sequence_of_sgd_steps(g: torch.Generator) -> None:
     h, w = torch.tensor([1.0, 3.0], dtype=torch.float64), normal(g, 2)
-    path = risk.descend(lambda w: h * w, w, eta=0.2, beta=0.6, steps=9)
+    path = methods.gradient_descent(lambda w: h * w, w, eta=0.2, beta=0.6, steps=9)
     assert path.shape == (10, 2) and torch.equal(path[0], w)
     velocity = torch.zeros(2, dtype=torch.float64)
     for point in path[1:]:
         w, velocity = risk.sgd_step(w, h * w, velocity, eta=0.2, beta=0.6)
         assert close(point, w)
-    assert risk.descend(lambda w: w, w, eta=0.1, steps=0).shape == (1, 2)
+    assert methods.gradient_descent(lambda w: w, w, eta=0.1, steps=0).shape == (1, 2)
 
 
 def test_optimal_step_is_the_minimum_along_the_gradient(g: torch.Generator) -> None:
@@ -178,13 +179,13 @@ def test_minibatch_variance_by_all_batches(g: torch.Generator, replacement: bool
         ways = itertools.product(range(m), repeat=k) if replacement else itertools.permutations(range(m), k)
         batches = torch.tensor(list(ways))
         exact = (gradients[batches].mean(1) - gradients.mean(0)).square().sum(1).mean()
-        assert close(risk.minibatch_variance(gradients, k, replacement=replacement), exact)
-    assert risk.minibatch_variance(gradients[:1], 1, replacement=False) == 0
+        assert close(noise.minibatch_variance(gradients, k, replacement=replacement), exact)
+    assert noise.minibatch_variance(gradients[:1], 1, replacement=False) == 0
 
 
 def test_mean_square_error_by_monte_carlo(g: torch.Generator) -> None:
     etas = torch.tensor([0.5, 0.3, 0.2, 0.1], dtype=torch.float64)
-    error = risk.mean_square_error(etas, mu=1.5, variance=2.0, start=3.0)
+    error = noise.mean_square_error(etas, mu=1.5, variance=2.0, start=3.0)
     w = torch.full((200_000,), 3.0, dtype=torch.float64)
     assert error[0] == 9
     for eta, expected in zip(etas, error[1:], strict=True):
@@ -197,26 +198,28 @@ def test_mean_square_error_by_monte_carlo(g: torch.Generator) -> None:
 def test_noise_floor_solves_the_stationary_equation(eta: float, beta: float) -> None:
     mu, variance = 0.7, 1.3
     a = np.array([[1 + beta - eta * mu, -beta], [1.0, 0.0]])  # (w_t, w_{t-1}) -> (w_{t+1}, w_t)
-    noise = np.array([eta**2 * variance, 0, 0, 0])
-    covariance = np.linalg.solve(np.eye(4) - np.kron(a, a), noise)
-    assert math.isclose(risk.noise_floor(eta, mu=mu, variance=variance, beta=beta), covariance[0], rel_tol=1e-9)
+    source = np.array([eta**2 * variance, 0, 0, 0])
+    covariance = np.linalg.solve(np.eye(4) - np.kron(a, a), source)
+    assert math.isclose(noise.noise_floor(eta, mu=mu, variance=variance, beta=beta), covariance[0], rel_tol=1e-9)
 
 
 def test_noise_floor_for_small_steps() -> None:
-    assert math.isclose(risk.noise_floor(1e-4, mu=2.0, variance=3.0, beta=0.9), 1e-4 * 3 / (2 * 2 * 0.1), rel_tol=1e-4)
+    assert math.isclose(noise.noise_floor(1e-4, mu=2.0, variance=3.0, beta=0.9), 1e-4 * 3 / (2 * 2 * 0.1), rel_tol=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------------------ schedules
 
 
 def test_schedules_at_known_steps() -> None:
-    assert [risk.power_schedule(t, eta=2.0, power=0.5) for t in (0, 3, 15)] == [2.0, 1.0, 0.5]
-    stairs = [risk.step_decay_schedule(t, peak=8.0, every=3, factor=0.5) for t in (0, 2, 3, 5, 6)]
+    assert [schedules.power_schedule(t, eta=2.0, power=0.5) for t in (0, 3, 15)] == [2.0, 1.0, 0.5]
+    stairs = [schedules.step_decay_schedule(t, peak=8.0, every=3, factor=0.5) for t in (0, 2, 3, 5, 6)]
     assert stairs == [8.0, 8.0, 4.0, 4.0, 2.0]
     warm = [risk.cosine_schedule(t, 8, 1.0, warmup=4) for t in range(9)]
     assert warm == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 0.853553, 0.5, 0.146447, 0.0], abs=1e-6)
-    assert [risk.restart_schedule(t, peak=1.0, period=4) for t in (0, 2, 4, 6, 8)] == pytest.approx([1, 0.5, 1, 0.5, 1])
-    triangle = [risk.triangular_schedule(t, peak=1.0, period=4) for t in range(6)]
+    assert [schedules.restart_schedule(t, peak=1.0, period=4) for t in (0, 2, 4, 6, 8)] == pytest.approx(
+        [1, 0.5, 1, 0.5, 1]
+    )
+    triangle = [schedules.triangular_schedule(t, peak=1.0, period=4) for t in range(6)]
     assert triangle == pytest.approx([0.1, 0.55, 1.0, 0.55, 0.1, 0.55])
 
 
@@ -233,7 +236,7 @@ def test_plateau_is_torchs() -> None:
     risks = [1.0, 0.9, 0.95, 0.9, 0.92, 0.91, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.7]
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2, threshold=0)
-    ours = risk.Plateau(1.0, patience=2, factor=0.5)
+    ours = schedules.Plateau(1.0, patience=2, factor=0.5)
     seen = []
     for value in risks:
         theirs.step(value)
@@ -249,7 +252,7 @@ def test_spectral_radius_is_that_of_the_iteration_matrix(g: torch.Generator) -> 
     eta = 0.3 * torch.rand(6, 1, generator=g, dtype=torch.float64)
     beta = torch.tensor([0.0, 0.3, 0.9], dtype=torch.float64)
     eigenvalues = torch.tensor([0.5, 4.0, 11.0], dtype=torch.float64)
-    ours = risk.spectral_radius(eta, beta, eigenvalues)
+    ours = quadratics.spectral_radius(eta, beta, eigenvalues)
     assert ours.shape == (6, 3)
     for i, j in itertools.product(range(6), range(3)):
         e, b = eta[i].item(), beta[j].item()
@@ -258,22 +261,22 @@ def test_spectral_radius_is_that_of_the_iteration_matrix(g: torch.Generator) -> 
 
 
 def test_optimal_heavy_ball_is_optimal() -> None:
-    eta, beta = risk.optimal_heavy_ball(1.0, 25.0)
+    eta, beta = quadratics.optimal_heavy_ball(1.0, 25.0)
     assert (eta, beta) == pytest.approx((1 / 9, 4 / 9))
     values = torch.tensor([1.0, 25.0], dtype=torch.float64)
-    rate = lambda e, b: risk.spectral_radius(torch.as_tensor(e), torch.as_tensor(b), values)  # noqa: E731
+    rate = lambda e, b: quadratics.spectral_radius(torch.as_tensor(e), torch.as_tensor(b), values)  # noqa: E731
     best = rate(*torch.tensor([eta, beta], dtype=torch.float64))
     assert abs(best - 4 / 6) < 1e-6
     grid = torch.linspace(0.001, 0.16, 300, dtype=torch.float64)[:, None], torch.linspace(0, 0.99, 300).double()
     assert rate(*grid).min() > best - 1e-6
-    assert risk.optimal_heavy_ball(4.0, 4.0) == (0.25, 0.0)  # kappa = 1: one step of Newton's method
+    assert quadratics.optimal_heavy_ball(4.0, 4.0) == (0.25, 0.0)  # kappa = 1: one step of Newton's method
 
 
 def test_lessard_gradient_is_continuous_and_its_heavy_ball_cycles() -> None:
     x = torch.tensor([-1.0, 0.0, 1 - 1e-9, 1.0, 2 - 1e-9, 2.0, 3.0], dtype=torch.float64)
-    assert close(risk.lessard_gradient(x), [-25, 0, 25, 25, 26, 26, 51], rtol=1e-7)
+    assert close(quadratics.lessard_gradient(x), [-25, 0, 25, 25, 26, 26, 51], rtol=1e-7)
     start = torch.tensor([3.3], dtype=torch.float64)
-    path = risk.descend(risk.lessard_gradient, start, eta=1 / 9, beta=4 / 9, steps=3000)[:, 0]
+    path = methods.gradient_descent(quadratics.lessard_gradient, start, eta=1 / 9, beta=4 / 9, steps=3000)[:, 0]
     cycle = sorted(path[-3:].tolist())
     expected = sorted([792 / 1225, -2208 / 1225, 2592 / 1225])  # Lessard et al. 2016, section 4.6
     assert cycle == pytest.approx(expected, abs=1e-9)
@@ -403,11 +406,11 @@ BAD = {
     "lines: a point twice": lambda: risk.separating_lines(torch.tensor([[0.0, 0.0], [0.0, 0.0], [2.0, 1.0]])),
     "lines: NaN": lambda: risk.separating_lines(torch.tensor([[0.0, NAN], [0.0, 0.0], [2.0, 1.0]])),
     "legendre: degree": lambda: risk.legendre(W, -1),
-    "batch: k = 0": lambda: risk.next_batch(W, 0, "hardest"),
-    "batch: k > m": lambda: risk.next_batch(W, 4, "shuffled"),
-    "batch: order": lambda: risk.next_batch(W, 1, "easiest"),
-    "running risk: rate": lambda: risk.running_risk(W, W, rate=0.0),
-    "running risk: above 1": lambda: risk.running_risk(W, W, rate=1.5),
+    "batch: k = 0": lambda: methods.next_batch(W, 0, "hardest"),
+    "batch: k > m": lambda: methods.next_batch(W, 4, "shuffled"),
+    "batch: order": lambda: methods.next_batch(W, 1, "easiest"),
+    "running risk: rate": lambda: noise.running_risk(W, W, rate=0.0),
+    "running risk: above 1": lambda: noise.running_risk(W, W, rate=1.5),
     "sgd: eta = 0": lambda: SGD(eta=0.0),
     "sgd: eta NaN": lambda: SGD(eta=NAN),
     "sgd: beta = 1": lambda: SGD(beta=1.0),
@@ -415,36 +418,36 @@ BAD = {
     "sgd: tau < 0": lambda: SGD(tau=-0.1),
     "sgd: broadcast": lambda: SGD(gradient=torch.zeros(3, 1)),
     "sgd: velocity": lambda: SGD(velocity=torch.zeros(())),
-    "descend: steps": lambda: risk.descend(lambda w: w, W, eta=0.1, steps=-1),
+    "descend: steps": lambda: methods.gradient_descent(lambda w: w, W, eta=0.1, steps=-1),
     "step: shape": lambda: risk.optimal_step_quadratic(W + 1, torch.eye(2)),
     "step: batches": lambda: risk.optimal_step_quadratic(torch.ones(1, 3), torch.eye(3).expand(4, 3, 3)),
     "step: one g, many H": lambda: risk.optimal_step_quadratic(torch.ones(3), torch.eye(3).expand(4, 3, 3)),
     "step: g = 0": lambda: risk.optimal_step_quadratic(W, torch.eye(3)),
     "step: indefinite": lambda: risk.optimal_step_quadratic(W + 1, -torch.eye(3)),
     "step: NaN": lambda: risk.optimal_step_quadratic(W + NAN, torch.eye(3)),
-    "variance: k = 0": lambda: risk.minibatch_variance(torch.rand(5, 2), 0, replacement=True),
-    "variance: k > m": lambda: risk.minibatch_variance(torch.rand(5, 2), 6, replacement=False),
-    "error: variance": lambda: risk.mean_square_error(W, mu=1.0, variance=-1.0, start=1.0),
-    "floor: unstable": lambda: risk.noise_floor(2.0, mu=1.0, variance=1.0),
-    "floor: two signs": lambda: risk.noise_floor(-0.1, mu=-1.0, variance=1.0),
-    "floor: beta": lambda: risk.noise_floor(0.1, mu=1.0, variance=1.0, beta=1.0),
-    "floor: variance": lambda: risk.noise_floor(0.1, mu=1.0, variance=-1.0),
-    "power: step": lambda: risk.power_schedule(-1, eta=1.0, power=1.0),
-    "stairs: every": lambda: risk.step_decay_schedule(3, peak=1.0, every=0),
-    "stairs: step": lambda: risk.step_decay_schedule(-1, peak=1.0, every=2),
+    "variance: k = 0": lambda: noise.minibatch_variance(torch.rand(5, 2), 0, replacement=True),
+    "variance: k > m": lambda: noise.minibatch_variance(torch.rand(5, 2), 6, replacement=False),
+    "error: variance": lambda: noise.mean_square_error(W, mu=1.0, variance=-1.0, start=1.0),
+    "floor: unstable": lambda: noise.noise_floor(2.0, mu=1.0, variance=1.0),
+    "floor: two signs": lambda: noise.noise_floor(-0.1, mu=-1.0, variance=1.0),
+    "floor: beta": lambda: noise.noise_floor(0.1, mu=1.0, variance=1.0, beta=1.0),
+    "floor: variance": lambda: noise.noise_floor(0.1, mu=1.0, variance=-1.0),
+    "power: step": lambda: schedules.power_schedule(-1, eta=1.0, power=1.0),
+    "stairs: every": lambda: schedules.step_decay_schedule(3, peak=1.0, every=0),
+    "stairs: step": lambda: schedules.step_decay_schedule(-1, peak=1.0, every=2),
     "cosine: after the end": lambda: risk.cosine_schedule(11, 10, 1.0),
     "cosine: before the start": lambda: risk.cosine_schedule(-1, 10, 1.0),
     "cosine: warm-up": lambda: risk.cosine_schedule(1, 10, 1.0, warmup=10),
     "cosine: peak": lambda: risk.cosine_schedule(1, 10, 0.0),
     "cosine: peak NaN": lambda: risk.cosine_schedule(1, 10, NAN),
-    "restart: period": lambda: risk.restart_schedule(1, peak=1.0, period=0),
-    "restart: step": lambda: risk.restart_schedule(-1, peak=1.0, period=3),
-    "triangle: period": lambda: risk.triangular_schedule(1, peak=1.0, period=0),
-    "plateau: eta": lambda: risk.Plateau(0.0, patience=1),
-    "plateau: patience": lambda: risk.Plateau(0.1, patience=-1),
-    "plateau: factor": lambda: risk.Plateau(0.1, patience=1, factor=1.0),
-    "heavy ball: mu = 0": lambda: risk.optimal_heavy_ball(0.0, 1.0),
-    "heavy ball: mu > L": lambda: risk.optimal_heavy_ball(2.0, 1.0),
+    "restart: period": lambda: schedules.restart_schedule(1, peak=1.0, period=0),
+    "restart: step": lambda: schedules.restart_schedule(-1, peak=1.0, period=3),
+    "triangle: period": lambda: schedules.triangular_schedule(1, peak=1.0, period=0),
+    "plateau: eta": lambda: schedules.Plateau(0.0, patience=1),
+    "plateau: patience": lambda: schedules.Plateau(0.1, patience=-1),
+    "plateau: factor": lambda: schedules.Plateau(0.1, patience=1, factor=1.0),
+    "heavy ball: mu = 0": lambda: quadratics.optimal_heavy_ball(0.0, 1.0),
+    "heavy ball: mu > L": lambda: quadratics.optimal_heavy_ball(2.0, 1.0),
     "gauss: sigma = 0": lambda: risk.gaussian_log_likelihood(W, W, 0.0),
     "gauss: sigma NaN": lambda: risk.gaussian_log_likelihood(W, W, NAN),
     "gauss: broadcast": lambda: risk.gaussian_log_likelihood(W, W[:, None], 1.0),
@@ -491,7 +494,7 @@ def test_lbfgs_finds_the_minimum_of_a_quadratic_and_keeps_the_path() -> None:
         return 0.5 * (curvature * (w - target).square()).sum(), curvature * (w - target)
 
     start = torch.zeros(2, 2)
-    path = risk.lbfgs(value_and_gradient, start, iterations=50)
+    path = methods.lbfgs(value_and_gradient, start, iterations=50)
     assert path.shape[1:] == (2, 2) and path.dtype == start.dtype and 2 < len(path) < 50
     assert torch.allclose(path[-1], target, atol=1e-4) and (start == 0).all()
-    assert len(risk.lbfgs(value_and_gradient, start, iterations=2)) == 2
+    assert len(methods.lbfgs(value_and_gradient, start, iterations=2)) == 2

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+import threadpoolctl
 import torch
 
 from helpers import runtime
@@ -141,13 +142,18 @@ def test_a_wrong_name_gets_the_nearest_right_one():
 
 
 def test_seed_fixes_the_threads_when_asked_and_refuses_none() -> None:
+    def blas() -> set[int]:
+        return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
     before = torch.get_num_threads()
     try:
-        runtime.seed(0, threads=2)
-        assert torch.get_num_threads() == 2
-        runtime.seed(0)
-        assert torch.get_num_threads() == 2
+        for threads in (2, 1):
+            runtime.seed(0, threads=threads)
+            assert torch.get_num_threads() == threads and blas() <= {threads}
+            runtime.seed(0)
+            assert torch.get_num_threads() == threads
         with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
             runtime.seed(0, threads=0)
     finally:
         torch.set_num_threads(before)
+        threadpoolctl.threadpool_limits(before, user_api="blas")

@@ -80,7 +80,13 @@ def start(x: Tensor, log_prob: LogProb, *, gradient: bool = False) -> Chain:
 def moved(y: Chain, **cost: float) -> tuple[Chain, Info]:
     """The chains y of a sampler that refuses nothing."""
     ones = torch.ones(len(y.x), dtype=torch.bool, device=y.x.device)
-    return y, Info(y.x, y.x.new_zeros(len(y.x)), ones, ~y.x.isfinite().all(1), **cost)
+    broken = dot(y.x, torch.zeros_like(y.x)).isnan()  # 0 x is NaN where x is not finite
+    return y, Info(y.x, y.x.new_zeros(len(y.x)), ones, broken, **cost)
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """sum_i a_i b_i: (chains, d), (chains, d) -> (chains,). The product with ones is quicker than a sum over few d."""
+    return (a * b).mv(a.new_ones(a.shape[1]))
 
 
 def noise(x: Tensor, generator: Generator | None) -> Tensor:
@@ -92,6 +98,11 @@ def positive(step_size: float | None) -> None:
     """Raises ValueError unless the step size is a positive, finite number."""
     if step_size is None or not (step_size > 0 and math.isfinite(step_size)):
         raise ValueError(f"step_size must be positive and finite, got {step_size}")
+
+
+def gradient_at(x: Tensor, log_prob: LogProb) -> Tensor:
+    """grad log pi(x) (chains, d), without the density where log_prob has a method for its gradient alone."""
+    return log_prob.gradient(x) if hasattr(log_prob, "gradient") else chain(x, log_prob).grad
 
 
 def with_gradient(s: Chain, log_prob: LogProb) -> Chain:

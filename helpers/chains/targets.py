@@ -7,6 +7,7 @@ draws. Everything is float64 unless said otherwise; log-densities are up to a co
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
@@ -48,11 +49,22 @@ class Gaussian(Target):
 
     precision: Tensor
 
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor, bool]:
+        """-P, the vector of d halves, and whether there is a mean to subtract."""
+        return -self.precision, torch.full_like(self.mean, 0.5), bool(self.mean.any())
+
     def value_and_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """-1/2 (x - mean)^T P (x - mean) and its gradient -P (x - mean)."""
-        centred = x - self.mean
-        grad = -(centred @ self.precision)
-        return (centred * grad).sum(1) / 2, grad
+        slope, halves, shifted = self._parts
+        centred = x - self.mean if shifted else x
+        grad = centred @ slope
+        return (centred * grad).mv(halves), grad
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """-P (x - mean) alone."""
+        slope, _, shifted = self._parts
+        return (x - self.mean if shifted else x) @ slope
 
     def conditional(self, i: int, x: Tensor, generator: Generator | None) -> Tensor:
         r"""x_i ~ N(x_i + g_i(x) / P_ii, 1 / P_ii), where g_i is the i-th partial derivative of the log-density."""
@@ -103,12 +115,14 @@ def banana(scale: float = 2.0, bend: float = 0.5) -> Smooth:
     """
 
     def log_prob(x: Tensor) -> Tensor:
-        bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)
-        return -(x[:, 0] / scale).square() / 2 - bent.square() / 2
+        first, second = x.unbind(1)
+        bent = second - bend * (first.square() - scale**2)
+        return -(first / scale).square() / 2 - bent.square() / 2
 
     def gradient(x: Tensor) -> Tensor:
-        bent = x[:, 1] - bend * (x[:, 0].square() - scale**2)
-        return torch.stack([2 * bend * x[:, 0] * bent - x[:, 0] / scale**2, -bent], dim=1)
+        first, second = x.unbind(1)
+        down = bend * (first.square() - scale**2) - second
+        return torch.stack([-first * (2 * bend * down + 1 / scale**2), down], dim=1)
 
     def draw(n: int, generator: Generator | None) -> Tensor:
         first, second = _randn(2, n, generator=generator)

@@ -38,8 +38,7 @@ def minibatch_noise(x: Tensor, noise: float, batch_size: int) -> float:
 def gibbs_matrix(precision: Tensor, scan: str = "systematic") -> Tensor:
     r"""The matrix B of E[x' | x] = B x for Gibbs on N(0, P^-1): its eigenvalues set the pace.
 
-    One update of coordinate i is B_i = I - e_i P_i. / P_ii; a systematic sweep is B_d ... B_1, a random scan their
-    mean.
+    One update of coordinate i is B_i = I - e_i P_i. / P_ii; a systematic sweep is B_d ... B_1, a random scan the mean.
     Top eigenvalues for the bivariate normal: rho^2 per sweep, (1 + |rho|)/2 per random update.
     """
     d = len(precision)

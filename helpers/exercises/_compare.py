@@ -107,9 +107,9 @@ def _compare_tensors(
     close = _close(a, b, rtol, atol)
     right = "The values are right, but " if close and not kind_only else "Here "
     if a.shape != b.shape:
-        return Difference(kind(b), kind(a), f"{right}the shape is not.")
+        return Difference(kind(b), kind(a), f"{right}the shape is another.")
     if a.dtype != b.dtype:
-        return Difference(f"dtype {b.dtype}", f"dtype {a.dtype}", f"{right}the dtype is not.")
+        return Difference(f"dtype {b.dtype}", f"dtype {a.dtype}", f"{right}the dtype is another.")
     if a.device != b.device:
         return Difference(f"a tensor on {b.device}", f"on {a.device}", "Make new tensors on the device of the inputs.")
     if not close and not kind_only:
@@ -177,7 +177,7 @@ def _relation(a: Tensor, b: Tensor, rtol: float | None, atol: float | None) -> s
     if b.numel() < 3 or not (a.isfinite() & b.isfinite()).all():
         return ""
     factor = ((a * b).sum() / (b * b).sum()).item()
-    if abs(factor) > 1e-6 and _close(a, factor * b, rtol, atol):
+    if abs(factor) > 1e-6 and abs(factor - 1) > 1e-3 and _close(a, factor * b, rtol, atol):
         return f"Every entry is {factor:.4g} times what is expected."
     offset = (a - b).mean().item()
     return f"Every entry is off by the same {offset:.4g}." if _close(a - offset, b, rtol, atol) else ""

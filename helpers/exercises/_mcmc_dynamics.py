@@ -1,4 +1,4 @@
-"""Exercises 5.7 to 5.9: MALA's acceptance, the leapfrog, the stochastic gradient."""
+"""Exercises 5.7 and 5.8: MALA's acceptance, the leapfrog."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ mala_log_acceptance = Exercise(
             lambda x, y, step_size: _ratio(x, y, step_size, sign=-1.0),
             "The proposal stands upside down: the way back, q(x|y), belongs into the numerator.",
         ),
+        (
+            lambda x, y, step_size: (
+                y.log_prob - x.log_prob + (_log_q(x, y, step_size, 4) - _log_q(y, x, step_size, 4)).sum()
+            ),
+            "The sum runs over the coordinates of a chain, `.sum(-1)`; the chains have nothing to do with each other.",
+        ),
         (_old_gradient, "The way back starts at y, so it drifts with y's gradient."),
         (
             lambda x, y, step_size: _ratio(x, y, step_size).clamp(max=0),
@@ -134,6 +140,12 @@ def _kicks(gradient, x, p, h, steps, *, first, between, last):  # type: ignore[n
     return x, p
 
 
+def _kicked(first: float, between: float, last: float, *, once: bool = False) -> Function:
+    return lambda gradient, x, p, step_size, steps: _kicks(
+        gradient, x, p, step_size, 1 if once else steps, first=first, between=between, last=last
+    )
+
+
 def _euler(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
     for _ in range(steps):
         x, p = x + step_size * p, p + step_size * gradient(x)
@@ -143,6 +155,14 @@ def _euler(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
 def _flipped(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
     x, p = _kicks(gradient, x, p, step_size, steps, first=0.5, between=1.0, last=0.5)
     return x, -p
+
+
+def _position_first(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
+    x = x + step_size / 2 * p
+    for i in range(steps):
+        p = p + step_size * gradient(x)
+        x = x + (step_size if i < steps - 1 else step_size / 2) * p
+    return x, p
 
 
 def _wasteful(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
@@ -164,29 +184,15 @@ leapfrog = Exercise(
     mistakes=(
         (_euler, "That is Euler's method: it moves x and p at once, from the same place, and gains energy."),
         (
-            lambda gradient, x, p, step_size, steps: _kicks(
-                gradient, x, p, step_size, steps, first=1.0, between=1.0, last=0.0
-            ),
+            _kicked(1.0, 1.0, 0.0),
             "Whole kicks before each drift: symplectic Euler, which keeps volume and is not reversible.",
         ),
-        (
-            lambda gradient, x, p, step_size, steps: _kicks(
-                gradient, x, p, step_size, steps, first=0.5, between=1.0, last=0.0
-            ),
-            "The last half kick is missing: x is right, p is half a step behind.",
-        ),
-        (
-            lambda gradient, x, p, step_size, steps: _kicks(
-                gradient, x, p, step_size, steps, first=0.5, between=0.5, last=0.5
-            ),
-            "Between two drifts there are two half kicks, a whole one.",
-        ),
-        (
-            lambda gradient, x, p, step_size, steps: _kicks(
-                gradient, x, p, step_size, steps, first=-0.5, between=-1.0, last=-0.5
-            ),
-            "The force is + grad log pi: it pulls towards the mode.",
-        ),
+        (_kicked(0.5, 1.0, 0.0), "The last half kick is missing: x is right, p is half a step behind."),
+        (_kicked(0.5, 1.0, 1.0), "The last kick is half a kick: there is no other half after it."),
+        (_kicked(0.5, 1.0, 0.5, once=True), "That is one step; `steps` of them are asked for."),
+        (_position_first, "Half a drift at the ends and whole kicks between: as good an integrator, and another one."),
+        (_kicked(0.5, 0.5, 0.5), "Between two drifts there are two half kicks, a whole one."),
+        (_kicked(-0.5, -1.0, -0.5), "The force is + grad log pi: it pulls towards the mode."),
         (_flipped, "The momentum comes out turned round. HMC may do that, but it is not part of the leapfrog."),
         (
             _wasteful,
@@ -200,91 +206,4 @@ leapfrog = Exercise(
     ),
     why="Half kicks at both ends make the scheme symmetric in time, hence reversible and of second order. The inner "
     "pairs are taken together, so a path of `steps` steps costs steps + 1 gradients, and HMC already knows the first.",
-)
-
-
-def _log_prior(theta: Tensor) -> Tensor:
-    return -theta.square().sum(1) / 2 - theta.pow(4).sum(1) / 10
-
-
-def _log_likelihood(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return torch.nn.functional.logsigmoid(y * (x * theta[:, None]).sum(-1))
-
-
-def _mini_batch(draw: Draw) -> Arguments:
-    chains, n, d = draw.integer(2, 5), draw.integer(3, 7), draw.integer(1, 3)
-    first = draw.choice([1, chains])
-    batch = (draw.normal(first, n, d), draw.signs(first, n))
-    return args(_log_prior, _log_likelihood, draw.normal(chains, d), batch, draw.integer(20, 90))
-
-
-def _unbiased(f: Function, draw: Draw) -> None:
-    x, y, theta = draw.normal(6, 2), draw.signs(6), draw.normal(1, 2)
-    every = theta.expand(6, 2).clone()
-    mean = f(_log_prior, _log_likelihood, every, (x[:, None], y[:, None]), 6).mean(0)
-    whole = f(_log_prior, _log_likelihood, theta, (x[None], y[None]), 6)[0]
-    agree(mean, whole, meaning="The mean over all batches of one example is not the gradient of all the data.")
-
-
-def _scaled(prior, likelihood, theta, batch, weights):  # type: ignore[no-untyped-def]
-    leaf = theta.detach().requires_grad_(True)
-    n = batch[0].shape[1]
-    total = weights[0] * prior(leaf) + weights[1] * likelihood(leaf, *batch).sum(1)
-    (g,) = torch.autograd.grad(total.sum(), leaf)
-    return g if n else g
-
-
-def _pooled(log_prior, log_likelihood, theta, batch, data_size):  # type: ignore[no-untyped-def]
-    g = _scaled(log_prior, log_likelihood, theta, batch, (1.0, data_size / batch[0].shape[1]))
-    return g / len(theta)
-
-
-sgld_gradient = Exercise(
-    "5.9",
-    mcmc.sgld_gradient,
-    checks=(
-        same("is the gradient of log prior + N/n times the batch", _mini_batch, dtype=F64, times=4),
-        holds("is unbiased: batches of one give, on average, the gradient of all the data", _unbiased, dtype=F64),
-    ),
-    mistakes=(
-        (
-            lambda log_prior, log_likelihood, theta, batch, data_size: _scaled(
-                log_prior, log_likelihood, theta, batch, (1.0, 1.0)
-            ),
-            "N/n is missing: that is the posterior of a data set of n examples.",
-        ),
-        (
-            lambda log_prior, log_likelihood, theta, batch, data_size: _scaled(
-                log_prior, log_likelihood, theta, batch, (1.0, 1 / batch[0].shape[1])
-            ),
-            "The mean over the batch counts as one example: multiply by N.",
-        ),
-        (
-            lambda log_prior, log_likelihood, theta, batch, data_size: _scaled(
-                log_prior, log_likelihood, theta, batch, (data_size / batch[0].shape[1],) * 2
-            ),
-            "N/n scales the likelihood only; the prior is there once, whatever the batch.",
-        ),
-        (
-            lambda log_prior, log_likelihood, theta, batch, data_size: _scaled(
-                log_prior, log_likelihood, theta, batch, (0.0, data_size / batch[0].shape[1])
-            ),
-            "The prior is missing: that is the gradient of the log likelihood.",
-        ),
-        (
-            lambda log_prior, log_likelihood, theta, batch, data_size: (
-                -_scaled(log_prior, log_likelihood, theta, batch, (1.0, data_size / batch[0].shape[1]))
-            ),
-            "The sign is that of a loss. A sampler climbs the log posterior.",
-        ),
-        (_pooled, "The mean over the chains shrinks every gradient: each chain has its own, so add their totals up."),
-    ),
-    hints=(
-        "`leaf = theta.detach().requires_grad_(True)`, then write the log posterior of each chain with `leaf`.",
-        "n is the number of examples in the batch, `batch[0].shape[1]`; sum the log likelihoods over dimension 1.",
-        "The chains do not see each other: `torch.autograd.grad(total.sum(), leaf)[0]` gives all their gradients.",
-    ),
-    why="Each chain's total depends on its own row only, so the gradient of the sum over chains holds every chain's "
-    "gradient. `enable_grad` makes it work under no_grad as well, and the leaf keeps theta itself out of the graph.",
-    minutes=15,
 )

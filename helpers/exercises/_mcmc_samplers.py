@@ -1,4 +1,4 @@
-"""Exercises 5.4 to 5.6: a Gibbs sweep, the decision of Metropolis, a Langevin step."""
+"""Exercises 5.4 and 5.5: a Gibbs sweep, the decision of Metropolis."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from helpers import mcmc
-from helpers.chains.state import chain, moved, noise
+from helpers.chains.state import noise
 from helpers.exercises import Draw, Exercise, holds, raises, require
 
 Function = Callable[..., Any]
+Arguments = Any  # what args(...) makes
+F64 = torch.float64  # as in the lecture, so that a plain torch.randn(n, generator=...) has the right dtype
 N = 20_000
 Z = 6.5  # standard errors: a right answer is refused once in 10^9
 
@@ -24,6 +26,16 @@ def standard(noise: Tensor) -> Tensor:
     moments = noise.double().T @ noise.double() / n - torch.eye(d, dtype=torch.float64, device=noise.device)
     scale = torch.where(torch.eye(d, dtype=torch.bool, device=noise.device), math.sqrt(2 / n), math.sqrt(1 / n))
     return torch.maximum((moments / scale).abs().max(), (noise.double().mean(0) * math.sqrt(n)).abs().max())
+
+
+def obeys(f: Function, draw: Draw, *start: Any, **options: Any) -> None:
+    """Two generators with one seed must give the same draws: all randomness of f comes from its generator."""
+    first, second = (f(*start, **options, generator=torch.Generator(draw.device).manual_seed(7)) for _ in range(2))
+    require(
+        bool(torch.equal(*(a if isinstance(a, Tensor) else a[0].x for a in (first, second)))),
+        expected="the same draws from two generators with one seed",
+        meaning="The noise does not come from `generator`: hand it on to everything that draws.",
+    )
 
 
 def _sweep(f: Function, draw: Draw, rho: float, together: bool) -> tuple[Tensor, Tensor]:
@@ -78,9 +90,10 @@ gibbs_bivariate_normal = Exercise(
     "5.4",
     mcmc.gibbs_bivariate_normal,
     checks=(
-        holds("draws x_1 from its law given x_2", _first, times=2),
-        holds("then x_2 from its law given the new x_1", _second, times=2),
-        holds("stays in the target when it starts there", _stays),
+        holds("draws x_1 from its law given x_2", _first, dtype=F64, times=2),
+        holds("then x_2 from its law given the new x_1", _second, dtype=F64, times=2),
+        holds("stays in the target when it starts there", _stays, dtype=F64),
+        holds("draws from its generator", lambda f, draw: obeys(f, draw, draw.normal(50, 2), 0.5), dtype=F64),
         raises("refuses rho = 1", lambda draw: (draw.normal(3, 2), 1.0)),
     ),
     mistakes=(
@@ -100,6 +113,14 @@ gibbs_bivariate_normal = Exercise(
         (
             lambda x, rho, *, generator=None: _sweeps(x, rho, generator, scale=math.sqrt(1 - rho**2), shared=True),
             "Each draw needs noise of its own.",
+        ),
+        (
+            lambda x, rho, *, generator=None: _sweeps(x.flip(1), rho, generator, scale=math.sqrt(1 - rho**2)).flip(1),
+            "The order is x_1 first, then x_2. The other order is as good a sampler, and not what the checks expect.",
+        ),
+        (
+            lambda x, rho, *, generator=None: _sweeps(x, rho, None, scale=math.sqrt(1 - rho**2)),
+            "The noise does not come from `generator`: hand it on to everything that draws.",
         ),
         (_any_rho, "For |rho| >= 1 there is no such density: raise ValueError."),
     ),
@@ -145,9 +166,10 @@ metropolis_accept = Exercise(
     "5.5",
     mcmc.metropolis_accept,
     checks=(
-        holds("accepts every ratio above 1 and none near 0", _certain),
-        holds("refuses a ratio of NaN", _nan),
-        holds("accepts a ratio r < 1 with probability r, each chain for itself", _frequency, times=2),
+        holds("accepts every ratio above 1 and none near 0", _certain, dtype=F64),
+        holds("refuses a ratio of NaN", _nan, dtype=F64),
+        holds("accepts a ratio r < 1 with probability r, each chain for itself", _frequency, dtype=F64, times=2),
+        holds("draws from its generator", lambda f, draw: obeys(f, draw, -draw.uniform(200)), dtype=F64),
     ),
     mistakes=(
         (
@@ -170,6 +192,10 @@ metropolis_accept = Exercise(
             lambda log_ratio, *, generator=None: ~(_uniform(log_ratio, generator).log() >= log_ratio),
             "Every comparison with NaN is False, so its negation accepts NaN: write the condition for accepting.",
         ),
+        (
+            lambda log_ratio, *, generator=None: log_ratio > math.log(0.5),
+            "That decides without chance. A move of ratio r must be accepted in a share r of all cases.",
+        ),
         (_one_for_all, "One u decides for all chains; each needs its own."),
     ),
     hints=(
@@ -178,102 +204,4 @@ metropolis_accept = Exercise(
     ),
     why="log u < log r never overflows, needs no minimum (log u < 0 always), and is False for NaN. Each chain has its "
     "own u: with a common one, the chains would be right one by one and useless together.",
-)
-
-
-def _target(draw: Draw, d: int) -> Callable[[Tensor], Tensor]:
-    mean, precision = draw.normal(d), draw.uniform(d, low=0.5, high=2.0)
-    return lambda x: -(precision.to(x) * (x - mean.to(x)).square()).sum(1) / 2
-
-
-def _move(f: Function, draw: Draw) -> tuple[Any, Any, Any, Any, float]:
-    log_prob, eta = _target(draw, 2), draw.number(0.1, 0.8)
-    s = chain(draw.normal(1, 2, std=2.0).expand(N, 2).clone(), log_prob)
-    return log_prob, s, *f(log_prob, s, step_size=eta, generator=draw.generator()), eta
-
-
-def _drift(f: Function, draw: Draw) -> None:
-    _, s, state, _, eta = _move(f, draw)
-    xi = (state.x - s.x - eta * s.grad) / math.sqrt(2 * eta)
-    require(
-        (xi.mean(0).abs() * math.sqrt(N) < 3 * Z),
-        expected="a mean move of eta g(x)",
-        got=f"{((state.x - s.x).mean(0) / eta).tolist()} times eta, where g = {s.grad[0].tolist()}",
-    )
-
-
-def _spread(f: Function, draw: Draw) -> None:
-    _, s, state, _, eta = _move(f, draw)
-    xi = (state.x - s.x - eta * s.grad) / math.sqrt(2 * eta)
-    require(
-        standard(xi) < Z, expected="noise of variance 2 eta", got=f"{(2 * eta * xi.var(0)).tolist()} for {eta=:.3f}"
-    )
-
-
-def _new_state(f: Function, draw: Draw) -> None:
-    log_prob, _, state, info, _ = _move(f, draw)
-    fresh = chain(state.x, log_prob)
-    require(torch.allclose(state.log_prob, fresh.log_prob) and torch.allclose(state.grad, fresh.grad),
-            expected="log_prob and grad at the new x")  # fmt: skip
-    require(info.accepted, expected="every move accepted")
-
-
-def _langevin(log_prob, s, step_size, generator, *, sign=1.0, spread=None, drift=1.0):  # type: ignore[no-untyped-def]
-    spread = math.sqrt(2 * step_size) if spread is None else spread
-    y = s.x + sign * drift * step_size * s.grad + spread * noise(s.x, generator)
-    return moved(chain(y, log_prob), gradients=1)
-
-
-def _stale(log_prob, s, *, step_size, generator=None):  # type: ignore[no-untyped-def]
-    y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x, generator)
-    return moved(s._replace(x=y), gradients=1)
-
-
-def _common(log_prob, s, *, step_size, generator=None):  # type: ignore[no-untyped-def]
-    y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x[:1], generator)
-    return moved(chain(y, log_prob), gradients=1)
-
-
-ula_step = Exercise(
-    "5.6",
-    mcmc.ula_step,
-    checks=(
-        holds("moves by eta g(x) on average", _drift, times=2),
-        holds("adds noise of variance 2 eta, fresh for every chain and coordinate", _spread, times=2),
-        holds("returns the density and the gradient at the new place", _new_state),
-    ),
-    mistakes=(
-        (
-            lambda log_prob, s, *, step_size, generator=None: _langevin(log_prob, s, step_size, generator, sign=-1),
-            "The sign of the drift is flipped: that goes downhill, away from where the density is.",
-        ),
-        (
-            lambda log_prob, s, *, step_size, generator=None: _langevin(log_prob, s, step_size, generator, drift=0.5),
-            "Half the gradient belongs to noise sqrt(eta): that is the step eta of Welling and Teh, twice ours.",
-        ),
-        (
-            lambda log_prob, s, *, step_size, generator=None: _langevin(
-                log_prob, s, step_size, generator, spread=math.sqrt(step_size)
-            ),
-            "sqrt(eta) instead of sqrt(2 eta): the chain samples pi^2, a target of half the temperature.",
-        ),
-        (
-            lambda log_prob, s, *, step_size, generator=None: _langevin(
-                log_prob, s, step_size, generator, spread=2 * step_size
-            ),
-            "2 eta is the variance of the noise; xi is multiplied by its square root.",
-        ),
-        (_common, "All chains got the same noise: they must be independent."),
-        (
-            _stale,
-            "The new state carries the density and gradient of the old place: `chain(y, log_prob)` evaluates anew.",
-        ),
-    ),
-    hints=(
-        "`s.grad` is already the gradient at s.x; nothing has to be differentiated before the move.",
-        "`y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x, generator)`",
-        "`return moved(chain(y, log_prob), gradients=1)`",
-    ),
-    why="The state carries its gradient, so one step costs one gradient, at the new place, for the next step. sqrt(2 "
-    "eta) is what balances the drift in the Fokker-Planck equation; any other factor is another temperature.",
 )

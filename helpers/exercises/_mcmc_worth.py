@@ -34,10 +34,21 @@ def _known(f: Function, draw: Draw) -> None:
     )
 
 
+def _plain(draws: Tensor) -> float:
+    """The stub's own formula, without the course's monotone sequence."""
+    return float(_tau(draws))
+
+
 def _near(f: Function, draw: Draw) -> None:
-    draws = autoregressive(draw, 4, 2000, draw.choice([0.6, 0.8]))
-    worth, reference = float(f(draws)), float(mcmc.effective_sample_size(draws))
-    require(abs(worth / reference - 1) < 0.45, expected=f"{reference:,.0f}, give or take 45 %", got=f"{worth:,.0f}")
+    """Independent draws, correlated ones, and chains with a common trend, which only half chains see as it is."""
+    kind = draw.choice(["independent", "correlated", "trend"])
+    if kind == "trend":
+        draws = draw.normal(4, 400) + torch.linspace(-2, 2, 400, dtype=draw.dtype, device=draw.device)
+    else:
+        draws = autoregressive(draw, 4, 1000, 0.0 if kind == "independent" else draw.choice([0.6, 0.8]))
+    worth, allowed = float(f(draws)), (_plain(draws), float(mcmc.effective_sample_size(draws)))
+    low, high = 0.98 * min(allowed), 1.02 * max(allowed)
+    require(low < worth < high, expected=f"{low:,.1f} to {high:,.1f} for {kind} draws", got=f"{worth:,.1f}")
 
 
 def _apart(f: Function, draw: Draw) -> None:
@@ -56,8 +67,8 @@ def _columns(f: Function, draw: Draw) -> None:
     agree(f(draws), torch.stack([f(draws[..., k]) for k in range(3)]), meaning="Each coordinate has its own value.")
 
 
-def _tau(draws, *, factor=2.0, between=True, everything=False):  # type: ignore[no-untyped-def]
-    halves = mcmc.split_chains(draws)
+def _tau(draws, *, factor=2.0, between=True, everything=False, split=True, less=1.0):  # type: ignore[no-untyped-def]
+    halves = mcmc.split_chains(draws) if split else draws
     m, n = halves.shape[:2]
     gamma = mcmc.autocovariance(halves).mean(0)
     within = gamma[0] * n / (n - 1)
@@ -67,7 +78,7 @@ def _tau(draws, *, factor=2.0, between=True, everything=False):  # type: ignore[
     pairs = rho[: n // 2 * 2].unflatten(0, (-1, 2)).sum(1)
     kept = torch.ones_like(pairs) if everything else (pairs > 0).cumprod(0)
     total = (pairs * kept).sum(0)
-    return m * n / (factor * total - (factor - 1))
+    return m * n / (factor * total - (factor - 1) * less)
 
 
 def _first_lag(draws):  # type: ignore[no-untyped-def]
@@ -80,7 +91,7 @@ effective_sample_size = Exercise(
     "5.10",
     mcmc.effective_sample_size,
     checks=(
-        holds("agrees with the course's estimate to within 45 %", _near, dtype=F64, times=6),
+        holds("is what the formula gives, to within 2 %", _near, dtype=F64, times=8),
         holds("is N (1 - phi)/(1 + phi) for autoregressive chains", _known, dtype=F64, times=2),
         holds("is small when the chains sit in different places", _apart, dtype=F64),
         holds("is small when the chains are still on their way", _drifting, dtype=F64),
@@ -95,6 +106,11 @@ effective_sample_size = Exercise(
             lambda draws: _tau(draws).reciprocal() * draws.shape[0] * draws.shape[1],
             "That is tau, the number of draws for one independent draw; N/tau is asked for.",
         ),
+        (
+            lambda draws: _tau(draws, less=-1.0),
+            "rho_0 = 1 is in the first pair and counts once: tau = 2 (sum of the pairs) - 1.",
+        ),
+        (lambda draws: _tau(draws, split=False), "Cut the chains in halves first: `mcmc.split_chains`."),
         (
             _first_lag,
             "That stops after the first lag. Correlations add up over all lags until they vanish in the noise.",
@@ -163,6 +179,7 @@ split_rhat = Exercise(
             lambda draws: _rhat(draws, split=False),
             "Cut the chains in halves first (`mcmc.split_chains`): whole chains with a common trend agree.",
         ),
+        (lambda draws: 1 / _rhat(draws), "That is sqrt(W / var+), upside down."),
         (lambda draws: _rhat(draws, root=False), "That is the ratio of the variances; R-hat is its square root."),
         (lambda draws: _rhat(draws, correction=0), "Variances here have the divisors n - 1 and m - 1, as `var` has."),
         (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from helpers.exercises._mcmc_chains import inverse_transform_sample, is_reversible, stationary_distribution
-from helpers.exercises._mcmc_dynamics import leapfrog, mala_log_acceptance, sgld_gradient
-from helpers.exercises._mcmc_samplers import gibbs_bivariate_normal, metropolis_accept, ula_step
+from helpers.exercises._mcmc_dynamics import leapfrog, mala_log_acceptance
+from helpers.exercises._mcmc_gradients import sgld_gradient, ula_step
+from helpers.exercises._mcmc_samplers import gibbs_bivariate_normal, metropolis_accept
 from helpers.exercises._mcmc_worth import effective_sample_size, split_rhat
 
 EXERCISES = (

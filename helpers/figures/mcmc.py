@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy import stats
 from torch import Tensor
 
@@ -46,7 +48,17 @@ def bias_and_variance(target: LogProb, m: Tensor, s: Tensor, path: Tensor, rms: 
     left.set_title("A banana, a chain, a fitted Gaussian")
     n = np.arange(1, len(rms) + 1)
     line = right.loglog(n[9:], rms[9:], color=COLOUR["model"])[0]
-    label(line, "MCMC: $1/\\sqrt{n}$", at=1000, offset=(0, 16))
+    label(line, "MCMC", at=300, offset=(-14, -20), ha="right")
+    right.loglog(n[199:], 1.1 * float(rms[-1]) * (len(n) / n[199:]) ** 0.5, "--", color=COLOUR["truth"])
+    right.annotate(
+        "$1/\\sqrt{n}$",
+        (500, 1.1 * float(rms[-1]) * (len(n) / 500) ** 0.5),
+        (6, 6),
+        textcoords="offset points",
+        color=COLOUR["truth"],
+    )
+    right.set_yticks((0.5, 1, 2), ("0.5", "1", "2"))
+    right.set_yticks((), minor=True)
     right.axhline(float(vi_error), color=COLOUR["attack"])
     right.annotate(
         "VI: a bias",
@@ -65,7 +77,7 @@ def mixing(distance: Mapping[str, Tensor], rate: float, rates: Tensor) -> Pictur
     fig, (left, right) = figure(1, 2, width=11, height=3.8)
     for (name, values), colour in zip(distance.items(), ("model", "attack", "bound"), strict=True):
         line, up = left.semilogy(values, color=COLOUR[colour])[0], {"periodic": 9, "reducible": -11}.get(name, 10)
-        label(line, name, at=24, offset=(0, up), ha="center")
+        label(line, name, at=24, offset=(26 if name == "weather" else 0, up), ha="center")
     left.semilogy(distance["weather"][0] * rate ** np.arange(41.0), "--", color=COLOUR["truth"])
     left.annotate("$|\\lambda_2|^t$", (9, rate**9), (0, 12), textcoords="offset points", color=COLOUR["truth"])
     left.set(xlabel="step $t$", ylabel="total variation to $\\pi$", ylim=(None, 8))
@@ -154,7 +166,7 @@ def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
 def ising(betas: Sequence[float], measured: Tensor, lattices: Tensor) -> Picture:
     """4 x 4: energy and magnetisation, Gibbs (dots) and exact (lines), (betas, 4); three large lattices (3, n, n)."""
     fig, axes = figure(1, 4, width=12, height=3.2, width_ratios=(1.5, 1, 1, 1))
-    for column, colour, text, up in ((0, "model", "energy per spin", -22), (2, "attack", "|magnetisation|", 18)):
+    for column, colour, text, up in ((0, "model", "energy per spin", -52), (2, "attack", "|magnetisation|", 30)):
         axes[0].plot(betas, measured[:, column], "o", color=COLOUR[colour])
         label(
             axes[0].plot(betas, measured[:, column + 1], color=COLOUR[colour])[0],
@@ -181,7 +193,7 @@ def optimal_scaling(jumps: Mapping[int, Tensor]) -> Picture:
         axes.plot(curve[:, 0], curve[:, 1] / top, color=colour, label=f"$d$ = {d}: best at {best[0]:.2f}")
         axes.plot(rows[:, 0], rows[:, 1] / top, "o", color=colour)
     axes.axvline(0.234, linestyle="--", color=COLOUR["truth"])
-    axes.annotate("0.234", (0.234, 0.05), (5, 0), textcoords="offset points", color=COLOUR["truth"])
+    axes.annotate("0.234", (0.234, 0.05), (-5, 0), textcoords="offset points", color=COLOUR["truth"], ha="right")
     axes.set(xlabel="acceptance", ylabel="expected squared jump / best", ylim=(0, 1.08))
     axes.set_title("Random walk: refuse more than half, and go further")
     axes.legend(loc="lower left", bbox_to_anchor=(0.3, 0.02))
@@ -204,42 +216,43 @@ MOVES = 150
 
 
 @lru_cache(maxsize=24)
-def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the noise of chain 1 in each move."""
+def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the generator's state before it."""
     log_prob, box = PLANE[target]
     g = torch.Generator().manual_seed(8)
     corners = torch.tensor([[-1, 1], [1, -1], [1, 1], [-1, -1], [0, 1], [0, -1], [1, 0], [-1, 0]], dtype=torch.float64)
     middle = torch.tensor([box[0] + box[1], box[2] + box[3]]).double() / 2
     s = chain(middle + corners[:chains] * torch.tensor([box[1] - box[0], box[3] - box[2]]) * 0.3, log_prob)
-    x, proposals, accepted, xi = [s.x], [], [], []
+    x, proposals, accepted, before = [s.x], [], [], []
     for _ in range(MOVES):
-        before = g.get_state()
+        before.append(g.get_state())
         s, info = STEPS[sampler](log_prob, s, step_size=step_size, generator=g)
-        again = torch.Generator()
-        again.set_state(before)
-        xi.append(noise(s.x, again)[0])
         x.append(s.x)
         proposals.append(info.proposal)
         accepted.append(info.accepted)
-    return torch.stack(x, 1), torch.stack(proposals, 1), torch.stack(accepted, 1), torch.stack(xi)
+    return torch.stack(x, 1), torch.stack(proposals, 1), torch.stack(accepted, 1), before
 
 
-def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Tensor, ...]) -> None:
+def _joined(paths: Tensor) -> Tensor:
+    """Paths (k, n, 2) as one line (k (n + 1), 2) with a gap after each: one artist instead of k."""
+    return torch.cat([paths, paths.new_full((len(paths), 1, 2), math.nan)], 1).reshape(-1, 2)
+
+
+def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Any, ...]) -> None:
     """The path up to step t, and the last proposal of each chain: accepted in blue, refused as a red cross."""
-    x, proposals, accepted, xi = film
-    for c in range(len(x)):
-        axes.plot(*x[c, max(0, t - 25) : t + 1].T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
+    x, proposals, accepted, before = film
+    axes.plot(*_joined(x[:, max(0, t - 25) : t + 1]).T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
     for taken, style, colour in ((True, "o", "model"), (False, "X", "attack")):
         rows = accepted[:, t - 1] == taken
-        a, b = x[rows, t - 1], proposals[rows, t - 1]
-        gap = torch.full((len(a), 1, 2), math.nan)
-        joined = torch.cat([a[:, None], b[:, None], gap], 1).reshape(-1, 2)
+        joined = _joined(torch.stack([x[rows, t - 1], proposals[rows, t - 1]], 1))
         if sampler == "HMC" and rows[0]:
             joined = joined[3:]
         axes.plot(*joined.T, color=COLOUR[colour], linewidth=1.5)
-        axes.plot(*b.T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
+        axes.plot(*proposals[rows, t - 1].T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
     if sampler == "HMC":  # the whole trajectory of the first chain
-        y, p, orbit = x[:1, t - 1], xi[t - 1][None], [x[:1, t - 1]]
+        g = torch.Generator()
+        g.set_state(before[t - 1])
+        y, p, orbit = x[:1, t - 1], noise(x[:, t - 1], g)[:1], [x[:1, t - 1]]
         for _ in range(6):
             y, p = mcmc.leapfrog(lambda z: chain(z, log_prob).grad, y, p, step_size, 1)
             orbit.append(y)
@@ -276,13 +289,17 @@ def sampler(target: str, sampler: str, step_size: float, chains: int, t: int) ->
     _move(left, log_prob, sampler, step_size, t, film)
     share = film[2][:, :t].double().mean()
     left.set_title(f"step {t}: {100 * share:.0f} % accepted")
-    for c, trace in enumerate(film[0][..., 0]):
-        middle.plot(trace[: t + 1], color=FAMILY[c % len(FAMILY)], linewidth=1)
-    middle.set(xlim=(0, MOVES), ylim=box[:2], xlabel="step", title=_worth(x))
+    steps = torch.arange(t + 1.0).double().expand(chains, -1)
+    traces = torch.stack([steps, film[0][:, : t + 1, 0]], 2).numpy()
+    middle.add_collection(LineCollection(list(traces), colors=FAMILY[:chains], linewidths=1), autolim=False)
+    middle.set(xlim=(0, MOVES), ylim=box[:2], xlabel="step", title=_worth(x), xticks=range(0, MOVES + 1, 50))
     seen = x[x.isfinite()].clamp(*box[:2]).numpy()
-    right.hist(seen, bins=28, range=box[:2], density=True, color=COLOUR["model"], alpha=0.5)
+    heights, edges = np.histogram(seen, bins=28, range=box[:2], density=True)
+    right.stairs(heights, edges, fill=True, color=COLOUR["model"], alpha=0.5)
     right.plot(grid, marginal, color=COLOUR["truth"])
     right.set(xlim=box[:2], ylim=(0, 2.2 * marginal.max()), yticks=(), xlabel="$x_1$", title="draws and truth")
+    for axis in (left.xaxis, left.yaxis, middle.yaxis, right.xaxis):  # ticks are half of what a redraw costs
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     return fig
 
 
@@ -293,7 +310,7 @@ def dimensions(d: Tensor, efficiency: Mapping[str, Tensor], slopes: Mapping[str,
         axes.loglog(d, values, "o", color=COLOUR[colour])
         line = axes.loglog(d, values[2] * (d / d[2]) ** slopes[name], color=COLOUR[colour])[0]
         label(line, f"{name}: $d^{{{slopes[name]:.2f}}}$")
-    axes.set(xlim=(3, 6000), xlabel="dimension $d$", ylabel="squared jump per evaluation")
+    axes.set(xlim=(3, 6000), xlabel="dimension $d$", ylabel="squared jump per\ncoordinate and evaluation")
     axes.set_title("What dimension costs: measured (dots), slope of the theory (lines)")
     return fig
 
@@ -331,12 +348,12 @@ def langevin_bias(ula: Mapping[float, float], half: Mapping[float, float]) -> Pi
     fig, axes = figure(width=9, height=3.6)
     eta = np.linspace(0.01, 1.45, 100)
     exact = np.array([theory.ula_variance(e) for e in eta])
-    for values, factor, colour, text in (
-        (ula, 1.0, "model", "ULA"),
-        (half, 0.5, "attack", "$\\sqrt{\\eta}$ for $\\sqrt{2\\eta}$"),
+    for values, factor, colour, text, up in (
+        (ula, 1.0, "model", "ULA", 14),
+        (half, 0.5, "attack", "$\\sqrt{\\eta}$ for $\\sqrt{2\\eta}$", -26),
     ):
         axes.plot(list(values), list(values.values()), "o", color=COLOUR[colour])
-        label(axes.plot(eta, factor * exact, color=COLOUR[colour])[0], text, at=60, offset=(0, 14), ha="right")
+        label(axes.plot(eta, factor * exact, color=COLOUR[colour])[0], text, at=60, offset=(0, up), ha="right")
     axes.axhline(1, linestyle="--", color=COLOUR["truth"])
     axes.annotate("target", (1.45, 1), (0, 5), textcoords="offset points", ha="right", color=COLOUR["truth"])
     axes.set(xlabel="step $\\eta$", ylabel="stationary variance", ylim=(0, None))
@@ -366,34 +383,39 @@ def hamiltonian(
     left.legend(loc="lower right")
     left.set_title("80 steps of 0.15 from one start")
     h = np.array([1 / n for n in steps])
-    right.loglog(h, float(drift["leapfrog"][0]) * (h / h[0]) ** 2, "--", color=COLOUR["truth"])
-    right.annotate(
-        "$h^2$",
-        (h[-1], float(drift["leapfrog"][0]) * (h[-1] / h[0]) ** 2),
-        (6, 8),
-        textcoords="offset points",
-        color=COLOUR["truth"],
-    )
+    guide = 0.4 * float(drift["leapfrog"][0]) * (h / h[0]) ** 2
+    right.loglog(h, guide, "--", color=COLOUR["truth"])
+    right.annotate("$h^2$", (h[1], guide[1]), (0, -18), textcoords="offset points", color=COLOUR["truth"])
     right.set(xlabel="step $h$", ylabel="median $|H'-H|$", title="Energy error of a path of length 1")
     right.set_xticks(h, [f"1/{n}" for n in steps])
     right.set_xticks((), minor=True)
     return fig
 
 
-def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float]) -> Picture:
-    """Stationary variance over the posterior's: (steps, 2) of ULA and SGLD in closed form, SGLD measured."""
-    fig, axes = figure(width=9, height=3.7)
-    axes.fill_between(eta, parts[:, 0], parts[:, 1], color=COLOUR["attack"], alpha=0.15, linewidth=0)
-    label(axes.loglog(eta, parts[:, 1], color=COLOUR["attack"])[0], "SGLD", at=4, offset=(-10, 8))
-    label(
-        axes.loglog(eta, parts[:, 0], color=COLOUR["model"])[0], "ULA: all the data", at=3, offset=(0, 10), ha="center"
-    )
-    axes.loglog(eta, measured, "o", color=COLOUR["attack"])
-    axes.axhline(1, linestyle="--", color=COLOUR["truth"])
-    axes.annotate("the posterior", (eta[0], 1), (0, -14), textcoords="offset points", color=COLOUR["truth"])
-    axes.annotate("noise of the batch", (float(eta[3]), 1.9), color=COLOUR["attack"], ha="center")
-    axes.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
-    axes.set_title("SGLD: what the batch adds to the bias")
+def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float], paths: Mapping[str, Tensor]) -> Picture:
+    """Stationary variance over the posterior's: (steps, 2) of ULA and SGLD in closed form, SGLD measured; then over
+    the time, measured and by recursion (2, times), every tenth step, for schedules of the step."""
+    fig, (left, right) = figure(1, 2, width=11.5, height=3.8, width_ratios=(1.2, 1))
+    left.fill_between(eta, parts[:, 0], parts[:, 1], color=COLOUR["attack"], alpha=0.15, linewidth=0)
+    sgld, ula = (left.loglog(eta, parts[:, k], color=COLOUR[c])[0] for k, c in ((1, "attack"), (0, "model")))
+    label(sgld, "SGLD", at=3, offset=(-10, 8), ha="right")
+    label(ula, "ULA: all the data", at=3, offset=(0, 10), ha="center")
+    left.loglog(eta, measured, "o", color=COLOUR["attack"])
+    left.annotate("the posterior", (eta[0], 1), (0, -16), textcoords="offset points", color=COLOUR["truth"])
+    left.annotate("noise of the batch", (float(eta[3]), 2.3), color=COLOUR["attack"], ha="center")
+    left.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
+    left.set_yticks((1, 2, 5, 10), ("1", "2", "5", "10"))
+    left.set_xticks((0.01, 0.02, 0.05, 0.1, 0.2), ("0.01", "0.02", "0.05", "0.1", "0.2"))
+    for axis in (left.xaxis, left.yaxis):
+        axis.set_minor_locator(NullLocator())
+    left.set_title("SGLD: what the batch adds")
+    for (name, (seen, exact)), colour in zip(paths.items(), ("attack", "second"), strict=True):
+        t = 10.0 * np.arange(1, len(seen) + 1)
+        right.plot(t, seen, "o", color=COLOUR[colour], markersize=4)
+        label(right.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 28), ha="center")
+    right.set(ylim=(0, 8), xlabel="step $t$", title="A smaller step, later: dots measured")
+    for axes in (left, right):
+        axes.axhline(1, linestyle="--", color=COLOUR["truth"])
     return fig
 
 
@@ -423,7 +445,7 @@ def calibration(ranks: Mapping[str, Tensor]) -> Picture:
         )
         panel.axhline(expected, color=COLOUR["truth"])
         panel.bar(np.arange(20), torch.bincount(values, minlength=20), color=COLOUR[colour], alpha=0.75)
-        panel.set(xlabel="rank of the true parameter", title=f"MALA, {name}")
+        panel.set(xlabel="rank of the true parameter", xticks=range(0, 20, 3), title=f"MALA, {name}")
     axes[0].set_ylabel("runs")
     return fig
 
@@ -458,7 +480,7 @@ def reliability(results: Mapping[str, tuple[Tensor, ...]]) -> Picture:
         panel.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="confidence")
         panel.set_title(f"{name}: {error:.3f}", fontsize=12)
     axes[0].set_ylabel("accuracy")
-    fig.suptitle("Calibration: above the line too modest, below it too sure")
+    fig.suptitle("Calibration error; above the line too modest, below it too sure")
     return fig
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from helpers import risk
+from helpers.descent import methods, noise, quadratics
 from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure, label, pictures
 
 CLASS = {1: COLOUR["model"], -1: COLOUR["attack"]}
@@ -284,7 +285,7 @@ def robbins_monro(curves: dict[float, tuple[Tensor, Tensor]], slopes: dict[float
     )
     t = np.arange(1, 100_001)
     for (c, slope), colour in zip(slopes.items(), FAMILY, strict=False):
-        error = risk.mean_square_error(torch.tensor(c / t), mu=1.0, variance=1.0, start=3.0)
+        error = noise.mean_square_error(torch.tensor(c / t), mu=1.0, variance=1.0, start=3.0)
         label(
             right.loglog(t, error[1:], color=colour)[0],
             f"$c={c:g}$: slope {slope:.2f}",
@@ -368,10 +369,10 @@ def transient_and_cycle(heavy: Tensor, plain: Tensor, cycle: Tensor) -> Picture:
 def ravine(eta: float, beta: float, kappa: float) -> Picture:
     """Gradient descent with momentum on (w_1^2 + kappa w_2^2)/2: the path, the error, the rate."""
     eigenvalues = torch.tensor([1.0, float(kappa)], dtype=torch.float64)
-    path = risk.descend(
+    path = methods.gradient_descent(
         lambda w: eigenvalues * w, torch.tensor([9.0, 1.6], dtype=torch.float64), eta=eta, beta=beta, steps=80
     )
-    rho = risk.spectral_radius(
+    rho = quadratics.spectral_radius(
         torch.tensor(eta, dtype=torch.float64), torch.tensor(beta, dtype=torch.float64), eigenvalues
     ).item()
     fig, (left, right) = figure(1, 2, width=11, height=3.9, width_ratios=(1.5, 1))

@@ -9,7 +9,7 @@ import torch
 from helpers import mcmc
 from helpers.chains import posteriors, targets
 from helpers.chains.sampling import sample, tune_step_size
-from helpers.chains.state import chain, start
+from helpers.chains.state import Chain, chain, dot, moved, start
 
 NORMAL = targets.correlated_gaussian(3, 0.5)
 POSTERIOR = posteriors.gaussian_mean_posterior(torch.linspace(-1, 2, 40, dtype=torch.float64), batch_size=10)
@@ -56,6 +56,40 @@ def test_the_costs_are_what_is_really_evaluated():
         sample(step, log_prob, NORMAL.draw(2, rng(1)), 10, step_size=step_size, generator=rng(2))
         assert calls["value"] - 1 == 10 * densities, name  # one to see that the chains can start
         assert calls["gradient"] - (gradients > 0) == 10 * gradients, name  # and the gradient there
+
+
+def test_hmc_asks_for_the_density_at_the_end_of_a_path_only():
+    calls = []
+
+    class Spy:
+        def __call__(self, x):
+            return NORMAL(x)
+
+        def value_and_grad(self, x):
+            calls.append("both")
+            return NORMAL.value_and_grad(x)
+
+        def gradient(self, x):
+            calls.append("gradient")
+            return NORMAL.gradient(x)
+
+    hmc, x = partial(mcmc.hmc_step, steps=4), NORMAL.draw(5, rng(1))
+    draws = sample(hmc, Spy(), x, 6, step_size=0.3, generator=rng(2))
+    assert calls == ["both", *["gradient", "gradient", "gradient", "both"] * 6]
+    by_autograd = sample(hmc, NORMAL.log_prob, x, 6, step_size=0.3, generator=rng(2))
+    assert torch.allclose(draws.x, by_autograd.x, atol=1e-12)
+
+
+def test_a_chain_that_left_the_numbers_is_divergent():
+    """Also in a sampler that refuses nothing; a large number is not infinite."""
+    rows = [[0.0, 1.0], [math.inf, 0.0], [0.0, math.nan], [1e308, -1e308], [1.0, -math.inf]]
+    x = torch.tensor(rows, dtype=torch.float64)
+    assert moved(Chain(x, x[:, 0], x))[1].divergent.tolist() == [False, True, True, False, True]
+
+
+def test_dot_is_the_inner_product_of_each_chain():
+    a, b = torch.randn(7, 30, generator=rng(1)).double(), torch.randn(7, 30, generator=rng(2)).double()
+    assert torch.allclose(dot(a, b), (a * b).sum(1), rtol=1e-13) and dot(a[:, :0], b[:, :0]).tolist() == [0.0] * 7
 
 
 def test_sgld_costs_its_share_of_the_data():

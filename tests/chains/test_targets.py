@@ -11,7 +11,7 @@ from torch import nn
 from helpers import mcmc
 from helpers.chains import exactness, posteriors, targets
 from helpers.chains.sampling import sample
-from helpers.chains.state import chain
+from helpers.chains.state import chain, gradient_at
 
 Z = float(stats.norm.isf(1e-6 / 200))  # false alarm 1e-6 over at most 100 two-sided scores
 
@@ -51,6 +51,16 @@ def test_gradients(name):
     log_prob = posteriors.eight_schools if name == "schools" else TARGETS[name]()
     x = torch.randn(20, 10 if name == "schools" else len(log_prob.mean), generator=rng(3), dtype=torch.float64)
     assert exactness.gradient_error(log_prob, x) < 1e-6
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_gradient_of_its_own_is_the_gradient(name):
+    """`gradient_at` takes it without the density; a mean that is not 0 is in it."""
+    target = TARGETS[name]()
+    x = target.draw(20, rng(6))
+    value, grad = target.value_and_grad(x)
+    assert torch.equal(gradient_at(x, target), grad) and torch.equal(target(x), value)
+    assert torch.allclose(gradient_at(x, target.log_prob), grad, rtol=1e-12, atol=1e-12)  # by autograd
 
 
 def test_conditionals_of_the_normal():

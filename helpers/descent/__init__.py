@@ -1,0 +1,1 @@
+"""Gradient descent as lecture 1 studies it: methods, noise, schedules, quadratics."""
