@@ -176,10 +176,10 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     left.contourf(a, a, loss, levels=12, cmap="YlOrBr")
     if margin.min() < 0 < margin.max():
         left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
-    left.plot(*way, "o-", color=COLOUR["model"], markersize=5)
+    left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
     left.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
     left.set_title(f"{network}: loss, boundary, PGD's way")
-    right.semilogy(a, loss[10].clamp(min=1e-10), "o-", color=COLOUR["attack"], markersize=5)
+    right.semilogy(a.numpy(), loss[10].clamp(min=1e-10).numpy(), "o-", color=COLOUR["attack"], markersize=5)
     right.set(xlabel="towards the end of PGD", ylabel="loss (0 drawn as $10^{-10}$)", ylim=(3e-11, 1e5))
     right.set_title(f"gradient at the digit: {f'{slope:.1e}' if slope else 'exactly 0'}")
     return fig
