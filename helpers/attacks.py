@@ -64,6 +64,15 @@ def ascend(
     return best
 
 
+def clip_linf(x: Tensor, eps: Tensor) -> Callable[[Tensor], Tensor]:
+    """P of the attacks in the l_inf ball: z -> the point of [x - eps, x + eps] and [0, 1] closest to z, in any l_p.
+
+    eps (N, 1, ..., 1). The two clips are one, to [max(x - eps, 0), min(x + eps, 1)].
+    """
+    low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1)
+    return lambda z: z.clamp(low, high)
+
+
 @attack
 def fgsm(model: Model, x: Tensor, y: Tensor, *, eps: Eps, targeted: bool = False) -> Tensor:
     r"""x_adv = clip(x + eps sign grad_x L(x, y)),  L the cross-entropy;  targeted: x - eps sign grad_x L.
@@ -95,13 +104,11 @@ def pgd_linf(
     """
     eps = per_image(eps, x)
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
-    low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1)
-    start = (x + random_in_ball(x, eps, math.inf, generator)).clamp(low, high)
-
-    def move(z: Tensor, g: Tensor) -> Tensor:
-        return (z + step * g.sign()).clamp(low, high)
-
-    return ascend(model, y, move, start=start, steps=steps, loss=loss, targeted=targeted)
+    project = clip_linf(x, eps)
+    start = project(x + random_in_ball(x, eps, math.inf, generator))
+    return ascend(
+        model, y, lambda z, g: project(z + step * g.sign()), start=start, steps=steps, loss=loss, targeted=targeted
+    )
 
 
 def project_l2(delta: Tensor, eps: Eps) -> Tensor:
@@ -141,11 +148,12 @@ def mi_fgsm(
     """
     at_least("decay", decay, 0)
     eps, velocity = per_image(eps, x), torch.zeros_like(x)
+    project = clip_linf(x, eps)
 
     def move(z: Tensor, g: Tensor) -> Tensor:
         nonlocal velocity
         velocity = decay * velocity + g / spread(norm(g, 1), g).clamp(min=torch.finfo(g.dtype).tiny)
-        return (z + eps / steps * velocity.sign()).clamp((x - eps).clamp(min=0), (x + eps).clamp(max=1))
+        return project(z + eps / steps * velocity.sign())
 
     return ascend(model, y, move, start=x, steps=steps, targeted=targeted)
 

@@ -66,13 +66,13 @@ def rows() -> Iterator[Row]:
     yield from bench_lectures()
 
 
-def main() -> None:
-    """Prints the table, a row as soon as it is measured."""
-    print(f"{'what':<44}{'measured':>10}{'at most':>10}   ({os.cpu_count()} cores, {runtime.device()})", flush=True)
-    for what, measured, limit, unit in rows():
+def table(rows: Iterator[Row]) -> None:
+    """Prints the rows, each as soon as it is measured."""
+    print(f"{'what':<52}{'measured':>10}{'at most':>10}   ({os.cpu_count()} cores, {runtime.device()})", flush=True)
+    for what, measured, limit, unit in rows:
         mark = "" if measured <= limit else "   over"
-        print(f"{what:<44}{measured:>8.3f} {unit:<1}{limit:>8.3g} {unit:<1}{mark}", flush=True)
+        print(f"{what:<52}{measured:>8.3f} {unit:<1}{limit:>8.3g} {unit:<1}{mark}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    table(rows())

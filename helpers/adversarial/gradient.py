@@ -21,7 +21,7 @@ from helpers.adversarial.threat import (
     spread,
     steepest_ascent,
 )
-from helpers.attacks import Eps, ascend, project_l1, project_l2
+from helpers.attacks import Eps, ascend, clip_linf, project_l1, project_l2
 
 
 @attack
@@ -43,7 +43,7 @@ def random_start_fgsm(
     step = 1.25 * eps if step is None else per_image(step, x, "step")
     start = (x + random_in_ball(x, eps, math.inf, generator)).clamp(0, 1)
     _, g = input_gradient(model, start, lambda z: -cross_entropy(z, y) if targeted else cross_entropy(z, y))
-    return (start + step * g.sign()).clamp((x - eps).clamp(min=0), (x + eps).clamp(max=1))
+    return clip_linf(x, eps)(start + step * g.sign())
 
 
 @attack
@@ -53,11 +53,8 @@ def bim(model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, targeted: b
     Kurakin et al. 2016, section 2.2.
     """
     eps = per_image(eps, x)
-
-    def move(z: Tensor, g: Tensor) -> Tensor:
-        return (z + eps / steps * g.sign()).clamp((x - eps).clamp(min=0), (x + eps).clamp(max=1))
-
-    return ascend(model, y, move, start=x, steps=steps, targeted=targeted)
+    project = clip_linf(x, eps)
+    return ascend(model, y, lambda z, g: project(z + eps / steps * g.sign()), start=x, steps=steps, targeted=targeted)
 
 
 @attack
@@ -177,14 +174,11 @@ def top_k(
     """
     eps = per_image(eps, x)
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
-
-    def move(z: Tensor, g: Tensor) -> Tensor:
-        return (z - step * g.sign()).clamp((x - eps).clamp(min=0), (x + eps).clamp(max=1))
-
+    project = clip_linf(x, eps)
     return ascend(
         model,
         targets,
-        move,
+        lambda z, g: project(z - step * g.sign()),
         start=x,
         steps=steps,
         loss=lambda z, t: top_k_gap(z, t).clamp(min=-kappa).sum(1),

@@ -236,12 +236,13 @@ def class_gradients(model: Model, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]
 def jsma(model: Model, x: Tensor, y: Tensor, *, budget: int, theta: float = 1.0, targeted: bool = False) -> Tensor:
     r"""The pair of pixels with the largest saliency moves by theta, again and again, for at most budget pixels.
 
-    theta > 0 raises pixels, theta < 0 lowers them; each moves once. Untargeted, the sum of the other logits plays the
-    target. Stops where no pair has a positive saliency. Papernot et al. 2015, algorithm 3 (on logits).
+    theta > 0 raises pixels, theta < 0 lowers them; each moves once, and none that is within 0.01 of its bound, where
+    little is to be gained. Untargeted, the sum of the other logits plays the target. Stops where no pair has a
+    positive saliency. Papernot et al. 2015, algorithm 3 (on logits).
     """
     at_least("budget", budget, 0)
     x_adv, active, sign = x.clone(), torch.arange(len(x), device=x.device), math.copysign(1, theta)
-    used = (x >= 1 if theta > 0 else x <= 0).flatten(1)
+    used = (x >= 0.99 if theta > 0 else x <= 0.01).flatten(1)
     for step in range(budget // 2 + 1):
         with torch.no_grad():
             active = active[goal(model(x_adv[active]), y[active], targeted) >= 0]

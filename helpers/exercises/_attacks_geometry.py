@@ -1,4 +1,4 @@
-"""Exercises of Lecture 7 on distances: project_l2, project_l1, deepfool_step, median_norm."""
+"""Exercises of Lecture 7 on distances: project_l2, project_l1, deepfool_step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from helpers import attacks
-from helpers.adversarial import report
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
 
 Function = Callable[..., Any]
@@ -28,7 +27,8 @@ def _deltas(draw: Draw, p: float) -> Any:
     """Rows well outside, and rows inside the ball."""
     delta = draw.normal(6, *draw.choice([(7,), (1, 3, 4), (3, 2, 2)]))
     wanted = torch.tensor([0.3, 0.9, 1.5, 3.0, 0.6, 2.0], device=delta.device, dtype=delta.dtype)
-    return args(delta / _size(delta, p) * _column(wanted, delta), 1.0)
+    eps = draw.choice([0.5, 2.0, 1.5])
+    return args(delta / _size(delta, p) * _column(eps * wanted, delta), eps)
 
 
 def _closest(p: float) -> Function:
@@ -69,6 +69,18 @@ project_l2 = Exercise(
             "The square root is missing: the norm is the root of the sum of squares.",
         ),
         (lambda delta, eps: delta * (eps / _size(delta, 1)).clamp(max=1), "That is the l_1 norm."),
+        (
+            lambda delta, eps: delta * (eps / delta.norm(dim=-1, keepdim=True)).clamp(max=1),
+            "One norm for each last axis: an image has one norm, so flatten all but the first axis before.",
+        ),
+        (
+            lambda delta, eps: torch.where(_size(delta, 2) > eps, delta / _size(delta, 2), delta),
+            "Points outside end at length 1; they belong at length eps.",
+        ),
+        (
+            lambda delta, eps: delta * (eps / _size(delta, 2)).clamp(min=1),
+            "Inside and outside are exchanged: the factor is never larger than 1, `clamp(max=1)`.",
+        ),
     ),
     hints=(
         "The norm of each row: `delta.flatten(1).norm(dim=1)`, shape (N,); reshape it to (N, 1, ..., 1).",
@@ -86,14 +98,17 @@ def _uniform_shrink(delta: Tensor, eps: float) -> Tensor:
     return delta.sign() * (delta.abs() - theta).clamp(min=0)
 
 
-def _sorted_threshold(delta: Tensor, eps: float, *, keep: bool, signed: bool, last: bool = True) -> Tensor:
+def _sorted_threshold(
+    delta: Tensor, eps: float, *, keep: bool = True, signed: bool = True, soft: bool = True, rho: str = "largest"
+) -> Tensor:
     size = delta.abs().flatten(1)
     u = size.sort(dim=1, descending=True).values
     theta = (u.cumsum(1) - eps) / torch.arange(1, u.shape[1] + 1, device=u.device)
-    rho = (u > theta).sum(1, keepdim=True).clamp(min=1) if last else torch.full((len(u), 1), u.shape[1])
-    theta = theta.gather(1, rho.to(u.device) - 1)
+    count = (u > theta).sum(1, keepdim=True).clamp(min=1)
+    place = {"largest": count - 1, "next": count.clamp(max=u.shape[1] - 1), "first": torch.zeros_like(count)}[rho]
+    theta = theta.gather(1, place)
     theta = theta.clamp(min=0) if keep else theta
-    out = (size - theta).clamp(min=0).view_as(delta)
+    out = ((size - theta).clamp(min=0) if soft else size * (size > theta)).view_as(delta)
     return delta.sign() * out if signed else out
 
 
@@ -111,11 +126,11 @@ project_l1 = Exercise(
             "Scaling ends in the ball, but not at its closest point: the closest one is sparse.",
         ),
         (
-            lambda delta, eps: _sorted_threshold(delta, eps, keep=False, signed=True),
+            lambda delta, eps: _sorted_threshold(delta, eps, keep=False),
             "Points inside the ball have a negative threshold and are pushed out: theta must be at least 0.",
         ),
         (
-            lambda delta, eps: _sorted_threshold(delta, eps, keep=True, signed=False),
+            lambda delta, eps: _sorted_threshold(delta, eps, signed=False),
             "The signs are lost: shrink |delta_i|, then give the sign back.",
         ),
         (
@@ -126,6 +141,18 @@ project_l1 = Exercise(
         (
             lambda delta, eps: delta * (eps / _size(delta, 2)).clamp(max=1),
             "That is the projection on the l_2 ball.",
+        ),
+        (
+            lambda delta, eps: _sorted_threshold(delta, eps, soft=False),
+            "The entries that stay must shrink too, by theta: |delta_i| - theta, not |delta_i|.",
+        ),
+        (
+            lambda delta, eps: _sorted_threshold(delta, eps, rho="next"),
+            "theta is one place too far: rho counts from 1, an index from 0, so theta_rho is at place rho - 1.",
+        ),
+        (
+            lambda delta, eps: _sorted_threshold(delta, eps, rho="first"),
+            "That takes the first j with u_j > theta_j, which is always 1: rho is the last one.",
         ),
     ),
     hints=(
@@ -148,19 +175,32 @@ def _logits(draw: Draw) -> Any:
 
 
 def _deepfool(
-    power: int = 2, *, nearest: bool = True, differences: bool = True, sign: int = 1, scores: bool = True
-) -> Any:
+    power: int = 2, *, nearest: bool = True, differences: bool = True, sign: int = 1, scores: bool = True,
+    others: bool = True, far: bool = False, absolute: bool = True,
+) -> Any:  # fmt: skip
     def answer(logits, jacobian, y):  # type: ignore[no-untyped-def]
         rows, w = torch.arange(len(y), device=y.device), jacobian.flatten(2)
         f = (logits - logits[rows, y][:, None]) if scores else logits
         w = w - w[rows, y][:, None] if differences else w
         distance = f.abs() / (w.norm(dim=2) if nearest else 1)
-        distance[rows, y] = math.inf
-        k = distance.argmin(1)
-        step = f[rows, k].abs()[:, None] / w[rows, k].norm(dim=1, keepdim=True) ** power * w[rows, k]
+        if others:
+            distance[rows, y] = -math.inf if far else math.inf
+        k = distance.argmax(1) if far else distance.argmin(1)
+        step = (
+            (f.abs() if absolute else f)[rows, k][:, None] / w[rows, k].norm(dim=1, keepdim=True) ** power * w[rows, k]
+        )
         return sign * step.view_as(jacobian[:, 0])
 
     return answer
+
+
+def _manhattan(logits, jacobian, y):  # type: ignore[no-untyped-def]
+    rows, w = torch.arange(len(y), device=y.device), jacobian.flatten(2)
+    f, w = (logits - logits[rows, y][:, None]).abs(), w - w[rows, y][:, None]
+    distance = f / w.abs().sum(2)
+    distance[rows, y] = math.inf
+    k = distance.argmin(1)
+    return (distance[rows, k][:, None] * w[rows, k].sign()).view_as(jacobian[:, 0])
 
 
 def _reaches(f: Function, draw: Draw) -> None:
@@ -187,6 +227,13 @@ deepfool_step = Exercise(
         (_deepfool(nearest=False), "The nearest boundary has the smallest |f_k| / |w_k|_2, not the smallest |f_k|."),
         (_deepfool(differences=False), "The boundary between k and y has the normal w_k = grad z_k - grad z_y."),
         (_deepfool(scores=False), "f_k is the difference z_k - z_y of logits."),
+        (_deepfool(far=True), "That is the farthest of the boundaries; the region of y is left at the nearest."),
+        (_deepfool(absolute=False), "f_l may be negative: the length of the step is |f_l| / |w_l|_2."),
+        (
+            _deepfool(others=False),
+            "The class y itself is 0/0: take it out, by an infinite distance, before the argmin.",
+        ),
+        (_manhattan, "That is the closest boundary point in l_inf, |f| / |w|_1 in the signs of w; asked is l_2."),
         (_deepfool(sign=-1), "The step leads away from the boundary: z_k must rise against z_y."),
     ),
     hints=(
@@ -197,59 +244,4 @@ deepfool_step = Exercise(
     why="Each boundary is a hyperplane; the foot of the perpendicular is the closest point, and the region of y is "
     "left where the first of them is met. The class y itself (0/0) is taken out by an infinite distance.",
     minutes=15,
-)
-
-
-def _norms(draw: Draw) -> Any:
-    n = draw.choice([5, 8, 11, 6])
-    success = draw.uniform(n) < draw.choice([0.7, 0.9])
-    success[: n // 2 + 1] = True
-    order = draw.uniform(n).argsort()
-    return args(success[order], draw.uniform(n, low=0.2, high=5.0))
-
-
-def _better_never_looks_worse(f: Function, draw: Draw) -> None:
-    norms = draw.uniform(9, low=0.2, high=5.0).sort().values
-    few, more = (torch.arange(9, device=norms.device) < k for k in (5, draw.integer(6, 9)))
-    require(
-        f(more, norms) <= f(few, norms) + 1e-6,
-        expected="an attack that finds more, with the same norms, has no larger figure",
-        got=f"{float(f(few, norms)):.3f} for the weaker, {float(f(more, norms)):.3f} for the stronger attack",
-    )
-    require(f(norms < 0, norms) == math.inf, expected="infinite when nothing was found")
-
-
-def _flawed(success, norms):  # type: ignore[no-untyped-def]
-    return norms[success].mean()
-
-
-median_norm = Exercise(
-    "7.11",
-    report.median_norm,
-    checks=(
-        holds("a stronger attack never looks worse; no success is infinitely far", _better_never_looks_worse),
-        same("is the (lower) median with failures at infinity", _norms, times=8),
-    ),
-    mistakes=(
-        (_flawed, "That is the flaw itself: the mean over successes rewards attacks that give up on hard images."),
-        (
-            lambda success, norms: norms[success].median(),
-            "A median, but still over the successes only: the failures must count as infinitely far.",
-        ),
-        (
-            lambda success, norms: norms.where(success, 0).median(),
-            "Failures count as 0, as if they were the closest of all; they are infinitely far.",
-        ),
-        (
-            lambda success, norms: norms.where(success, torch.inf).mean(),
-            "One failure makes the mean infinite; the median says what half of the images cost.",
-        ),
-        (lambda success, norms: norms.median(), "`success` is ignored: the norm of a failure means nothing."),
-    ),
-    hints=(
-        "What should the norm of a failure be, so that a new success can only lower the result?",
-        "`norms.where(success, torch.inf)` replaces the failures; `.median()` takes the lower of two in the middle.",
-    ),
-    why="With failures at infinity the figure is monotone: every new success, and every shorter perturbation, can only "
-    "lower it. The median stays finite as long as half of the images are fooled.",
 )

@@ -1,4 +1,4 @@
-"""Exercises of Lecture 7 along the gradient: fgsm, pgd_linf, mi_fgsm."""
+"""Exercises of Lecture 7 along the gradient: fgsm, pgd_linf."""
 
 from __future__ import annotations
 
@@ -89,6 +89,22 @@ fgsm = Exercise(
         ),
         (_moved(lambda x, g, eps: (eps * g.sign()).clamp(0, 1)), "That is the perturbation alone; add it to x."),
         (
+            _moved(lambda x, g, eps: (x + eps * g.sign()).clamp(-1, 1)),
+            "Clipped to [-1, 1]: a picture lives in [0, 1], no pixel is darker than 0.",
+        ),
+        (
+            lambda model, x, y, *, eps, targeted=False: _moved(lambda x, g, eps: (x + eps * g.sign()).clamp(0, 1))(
+                model, x, model(x).argmax(1), eps=eps, targeted=targeted
+            ),
+            "The loss belongs to the label y that was given, not to the network's own prediction.",
+        ),
+        (
+            lambda model, x, y, *, eps, targeted=False: _moved(lambda x, g, eps: (x + eps * g.sign()).clamp(0, 1))(
+                lambda z: model(z).softmax(1), x, y, eps=eps, targeted=targeted
+            ),
+            "A soft-max before the cross-entropy: the loss holds one already, hand it the logits.",
+        ),
+        (
             lambda model, x, y, *, eps, targeted=False: (x + eps * input_gradient(model, x, y).sign()).clamp(0, 1),
             "`targeted` is ignored: with targeted=True the step must go down the loss.",
         ),
@@ -104,7 +120,7 @@ fgsm = Exercise(
 
 
 def _pgd(
-    *, start: bool = True, ball: bool = True, box: bool = True, best: bool = True, factor: float = 2.5,
+    *, start: str = "even", ball: bool = True, box: bool = True, best: str = "image", factor: float = 2.5,
     sign: bool = True, aim: bool = True,
 ) -> Function:  # fmt: skip
     """PGD with parts left out."""
@@ -119,18 +135,23 @@ def _pgd(
             z = torch.minimum(torch.maximum(z, x - eps), x + eps) if ball else z
             return z.clamp(0, 1) if box else z
 
-        u = eps * (2 * torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device) - 1)
-        z = clip(x + u) if start else x
-        kept, lowest = z, goal(model(z), y, targeted)
+        like: Any = {"generator": None if start == "global" else generator, "dtype": x.dtype, "device": x.device}
+        u = torch.randn(x.shape, **like) if start == "normal" else 2 * torch.rand(x.shape, **like) - 1
+        z = x if start == "none" else clip(x + eps * (u.sign() if start == "corners" else u))
+
+        def value_of(z: Tensor) -> Tensor:
+            return -towards * loss(model(z), y) if best == "loss" else goal(model(z), y, targeted)
+
+        kept, lowest = z, value_of(z)
         for _ in range(steps):
             with torch.enable_grad():
                 z = z.detach().clone().requires_grad_()
                 g = torch.autograd.grad(towards * loss(model(z), y).sum(), z)[0]
             z = clip(z.detach() + step * (g.sign() if sign else g / spread(norm(g, 2), g)))
-            value = goal(model(z), y, targeted)
-            kept = torch.where(spread(value < lowest, x), z, kept)
-            lowest = torch.minimum(value, lowest)
-        return kept if best else z
+            value = value_of(z)
+            lower = (value.sum() < lowest.sum()).expand(len(x)) if best == "batch" else value < lowest
+            kept, lowest = torch.where(spread(lower, x), z, kept), torch.where(lower, value, lowest)
+        return z if best == "last" else kept
 
     return answer
 
@@ -151,11 +172,19 @@ def _zero_eps(f: Function, draw: Draw) -> None:
     agree(f(network(draw, 6), x, draw.integers(0, 5, 4), eps=0.0, steps=3, generator=draw.generator()), x)
 
 
+def _own_generator(f: Function, draw: Draw) -> None:
+    model, x, y = network(draw, 12), images(draw, 8, 12), draw.integers(0, 5, 8)
+    seeds = [torch.Generator(x.device).manual_seed(3) for _ in range(2)]
+    first, again = (f(model, x, y, eps=0.3, steps=1, step=0.0, generator=seed) for seed in seeds)
+    agree(again, first, meaning="Draw u with `generator=generator`, or the attack cannot be repeated.")
+
+
 pgd_linf = Exercise(
     "7.5",
     attacks.pgd_linf,
     checks=(
         holds("stays in the ball and in the box", _stays),
+        holds("the same generator gives the same start", _own_generator),
         same("returns the best of all iterates", lambda draw: _pgd_case(draw, speed=5.0, step=0.2), times=3),
         same("is PGD from a random start, with the step 2.5 eps / steps", lambda draw: _pgd_case(draw)),
         same("takes the step given", lambda draw: _pgd_case(draw, step=0.03)),
@@ -165,11 +194,15 @@ pgd_linf = Exercise(
     mistakes=(
         (_pgd(ball=False), "The steps are not projected: after some steps x_adv is farther than eps from x."),
         (_pgd(box=False), "The result leaves [0, 1]: clip to the box after each step, and the start as well."),
-        (_pgd(start=False), "The start is not random: x_0 = P(x + u), u uniform in [-eps, eps], from `generator`."),
+        (_pgd(start="none"), "The start is not random: x_0 = P(x + u), u uniform in [-eps, eps], from `generator`."),
         (_pgd(sign=False), "That is the steepest step of l_2; in l_inf it is the sign."),
         (_pgd(factor=1.0), "The default step is 2.5 eps / steps: from a random start eps / steps need not arrive."),
         (_pgd(aim=False), "`targeted` is ignored: with targeted=True the loss must fall."),
-        (_pgd(best=False), "That is the last iterate. Keep, image by image, the one with the smallest margin."),
+        (_pgd(best="last"), "That is the last iterate. Keep, image by image, the one with the smallest margin."),
+        (_pgd(best="loss"), "The best iterate is the one with the smallest margin, not with the largest loss."),
+        (_pgd(best="batch"), "One iterate for the whole batch: each image keeps its own best, by `torch.where`."),
+        (_pgd(start="corners"), "The start is a corner of the cube; u is uniform in [-eps, eps]: no sign there."),
+        (_pgd(start="normal"), "The start is drawn from a normal distribution; u is uniform in [-eps, eps]."),
     ),
     hints=(
         "low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1): then P is one `clamp(low, high)`.",
@@ -180,59 +213,4 @@ pgd_linf = Exercise(
     why="The two clips are one, to [max(x - eps, 0), min(x + eps, 1)]. The best iterate costs nothing more: the "
     "logits are there anyway, except after the last step, which needs one forward pass.",
     minutes=20,
-)
-
-
-def _mi(
-    *, per_image: bool = True, unit: bool = True, memory: bool = True, sign: bool = True, share: bool = True,
-    best: bool = True, p: float = 1,
-) -> Function:  # fmt: skip
-    """MI-FGSM with parts changed."""
-
-    def answer(model, x, y, *, eps, steps, decay=1.0, targeted=False):  # type: ignore[no-untyped-def]
-        z, v, step = x, torch.zeros_like(x), eps / steps if share else eps
-        kept, lowest = z, goal(model(z), y, targeted)
-        for _ in range(steps):
-            g = input_gradient(model, z, y, targeted)
-            size = spread(norm(g, p), g) if per_image else g.abs().sum()
-            v = (decay if memory else 0) * v + (g / size if unit else g)
-            move = v.sign() if sign else v
-            z = torch.minimum(torch.maximum(z + step * move, x - eps), x + eps).clamp(0, 1)
-            value = goal(model(z), y, targeted)
-            kept = torch.where(spread(value < lowest, x), z, kept)
-            lowest = torch.minimum(value, lowest)
-        return kept if best else z
-
-    return answer
-
-
-def _mi_case(draw: Draw, **named: Any) -> Any:
-    x = images(draw, 16, 20)
-    return args(network(draw, 20, speed=3.0), x, draw.integers(0, 5, 16), eps=0.3, steps=8, **named)
-
-
-mi_fgsm = Exercise(
-    "7.6",
-    attacks.mi_fgsm,
-    checks=(
-        same("is the best iterate of MI-FGSM", lambda draw: _mi_case(draw)),
-        same("takes the decay given", lambda draw: _mi_case(draw, decay=draw.number(0.3, 0.8))),
-        same("targeted: climbs towards the label wanted", lambda draw: _mi_case(draw, targeted=True)),
-    ),
-    mistakes=(
-        (_mi(memory=False), "Nothing is remembered: that is BIM. Add decay times the old velocity."),
-        (_mi(unit=False), "The gradients are added unscaled: divide each by its l_1 norm first."),
-        (_mi(per_image=False), "One norm for the whole batch: each image's gradient has its own l_1 norm."),
-        (_mi(p=2), "The gradient is divided by its l_2 norm; here it is the l_1 norm, the sum of |g_i|."),
-        (_mi(sign=False), "The step is the sign of the velocity, times eps / steps."),
-        (_mi(share=False), "Every step is a full eps; it should be eps / steps."),
-        (_mi(best=False), "That is the last iterate. Keep, image by image, the one with the smallest margin."),
-    ),
-    hints=(
-        "Two lines per step: the velocity, then x. Clip to the ball and the box after each.",
-        "The l_1 norm per image: `g.abs().flatten(1).sum(1)`, reshaped to (N, 1, ...) before dividing.",
-    ),
-    why="Early and late gradients differ by orders of magnitude, so each is divided by its norm before it is added. "
-    "The velocity smooths over the zigzag of single gradients, which also transfers better to other networks.",
-    minutes=15,
 )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from helpers import attacks
+from helpers.adversarial.threat import goal
 from helpers.exercises import Draw, Exercise, args, holds, same
 
 Function = Callable[..., Any]
@@ -33,6 +34,14 @@ def _cw(
     return answer
 
 
+def _cw_of(total: Function) -> Function:
+    def answer(x_adv, x, logits, y, *, c, kappa=0.0, targeted=False):  # type: ignore[no-untyped-def]
+        size = (x_adv - x).flatten(1).square().sum(1)
+        return total(goal(logits, y, targeted), size, x[0].numel(), c, kappa)
+
+    return answer
+
+
 carlini_wagner_objective = Exercise(
     "7.7",
     attacks.carlini_wagner_objective,
@@ -53,6 +62,24 @@ carlini_wagner_objective = Exercise(
                 x_adv, x, logits, y, c=c, kappa=kappa, targeted=targeted
             ).sum(),
             "That is the sum over the batch: the bisection on c needs one value per image.",
+        ),
+        (
+            _cw_of(lambda gap, size, d, c, kappa: size / d + c * gap.clamp(min=-kappa)),
+            "The squares are summed, not averaged.",
+        ),
+        (
+            _cw_of(lambda gap, size, d, c, kappa: size + c * gap.clamp(min=0)),
+            "The margin is cut at 0; it is cut at -kappa, so that the attack wins by kappa.",
+        ),
+        (
+            _cw_of(lambda gap, size, d, c, kappa: c * size + gap.clamp(min=-kappa)),
+            "c weighs the margin here, not the distance.",
+        ),
+        (
+            lambda x_adv, x, logits, y, *, c, kappa=0.0, targeted=False: _cw()(
+                x_adv, x, logits.softmax(1), y, c=c, kappa=kappa, targeted=targeted
+            ),
+            "M is a difference of logits, not of probabilities: these saturate, and their gradient with them.",
         ),
     ),
     hints=(
@@ -99,6 +126,18 @@ jsma_saliency = Exercise(
             lambda alpha, beta: torch.where((alpha > 0) & (beta < 0), alpha - beta, 0),
             "That is the sum alpha + |beta|; the saliency is the product.",
         ),
+        (
+            lambda alpha, beta: (alpha * beta).abs(),
+            "All pixels count there, whatever their signs; S = 0 unless alpha > 0 and beta < 0.",
+        ),
+        (
+            lambda alpha, beta: alpha.clamp(min=0) * beta.clamp(min=0),
+            "That keeps the pixels with beta > 0, which raise the other classes too; beta must be negative.",
+        ),
+        (
+            lambda alpha, beta: torch.where((alpha > 0) & (beta < 0), torch.minimum(alpha, -beta), 0),
+            "That is the smaller of alpha and |beta|; the saliency is their product.",
+        ),
     ),
     hints=("`torch.where(condition, value, 0)`.", "Conditions on tensors are joined by `&`, each in brackets."),
     why="A product is large only if both are: a pixel that raises the target and every other class alike is useless.",
@@ -129,7 +168,11 @@ def _top_k(kind: str) -> Function:
     def answer(logits, targets):  # type: ignore[no-untyped-def]
         chosen, others = _gaps(logits, targets)
         falling = (chosen[:, :-1] > chosen[:, 1:]).all(1)
+        k, ranked = targets.shape[1], logits.topk(targets.shape[1], dim=1).indices
         return {
+            "indices": (ranked == targets).all(1),
+            "any": (ranked == targets).any(1),
+            "smallest": (logits.argsort(1)[:, :k] == targets).all(1),
             "set": chosen.amin(1) > others,
             "order": falling & (chosen.amax(1) > -torch.inf),
             "first": falling & (chosen[:, 0] > others),
@@ -156,6 +199,9 @@ top_k_success = Exercise(
         (_top_k("set"), "That asks for the set of labels only; their order counts."),
         (_top_k("first"), "The last target must beat all others as well, not only the first."),
         (_top_k("ties"), "A tie is no success: the inequalities are strict."),
+        (_top_k("any"), "One target in its place is not enough: all of them must lead."),
+        (_top_k("smallest"), "The labels are sorted from the smallest logit up; the largest leads."),
+        (_top_k("indices"), "`topk` breaks ties by chance: compare the logits themselves, strictly."),
         (_top_k("rising"), "The first target shall have the largest logit, so they fall from left to right."),
         (_top_k("order"), "The targets are in order, but must also beat every other logit."),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -27,8 +27,20 @@ class Net:
         return x @ self.weight.T
 
     def train(self, mode: bool = True) -> Net:
-        """As nn.Module has it."""
+        """As nn.Module has it, like the next three."""
         return self
+
+    def eval(self) -> Net:
+        """The same function in training and evaluation."""
+        return self
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """The weight."""
+        return iter((self.weight,))
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradient."""
+        self.optimizer.zero_grad(set_to_none)
 
 
 def _attack(seen: list[Any], *, through: float = 0.0) -> Function:
@@ -82,7 +94,9 @@ def _training(kind: str) -> Function:
     def answer(model, optimizer, x, y, attack):  # type: ignore[no-untyped-def]
         x_adv = attack(model, x, y)
         x_adv = x if kind == "clean" else x_adv if kind == "graph" else x_adv.detach()
-        loss = F.cross_entropy(model(x_adv), y, reduction="sum" if kind == "sum" else "mean")
+        label = model(x).argmax(1) if kind == "guess" else y
+        loss = F.cross_entropy(model(x_adv), label, reduction="sum" if kind == "sum" else "mean")
+        loss = (loss + F.cross_entropy(model(x), y)) / 2 if kind == "both" else loss
         if kind != "stale":
             optimizer.zero_grad()
         (-loss if kind == "up" else loss).backward()
@@ -105,6 +119,8 @@ adversarial_training_step = Exercise(
     ),
     mistakes=(
         (_training("clean"), "The loss is taken at x: train on what the attack returned."),
+        (_training("both"), "Clean and attacked batches are mixed; here the loss is taken at the attacked one alone."),
+        (_training("guess"), "The labels are y, not what the network says: it would learn its own mistakes."),
         (_training("sum"), "That is the sum over the batch; the loss is the mean."),
         (_training("late"), "That is the loss after the step; return the one before it."),
         (_training("idle"), "The weights have not moved: `optimizer.step()` is missing."),

@@ -15,7 +15,16 @@ from helpers.exercises._attacks_gradient import images, input_gradient, network
 Function = Callable[..., Any]
 
 
-def _universal(*, box: bool = True, ball: bool = True, up: int = 1, vote: bool = False, own: bool = True) -> Function:
+def _universal(
+    *,
+    box: bool = True,
+    ball: bool = True,
+    up: int = 1,
+    vote: bool = False,
+    own: bool = True,
+    sign: bool = True,
+    low: float = -1.0,
+) -> Function:
     def answer(model, x, y, delta, *, eps, step):  # type: ignore[no-untyped-def]
         moved = x + delta if own else x
         with torch.enable_grad():
@@ -24,8 +33,8 @@ def _universal(*, box: bool = True, ball: bool = True, up: int = 1, vote: bool =
             loss = F.cross_entropy(model(z.clamp(0, 1) if box else z), y, reduction="sum")
             each = torch.autograd.grad(loss, d)[0] if own else input_gradient(model, x, y)
         g = each.sign().sum(0) if vote else each.sum(0)
-        out = delta + up * step * g.sign()
-        return out.clamp(-eps, eps) if ball else out
+        out = delta + up * step * (g.sign() if sign else g / len(x))
+        return out.clamp(low * eps, eps) if ball else out
 
     return answer
 
@@ -71,6 +80,11 @@ universal_step = Exercise(
             _universal(vote=True),
             "That lets each image vote with its signs; the gradient of the mean loss adds them up.",
         ),
+        (
+            _universal(sign=False),
+            "The gradient itself is added; in l_inf every pixel moves by a full `step`, in the sign of its slope.",
+        ),
+        (_universal(low=0.0), "Clipped to [0, eps]: a perturbation may darken as well; its ball is [-eps, eps]."),
         (_universal(own=False), "The gradient is taken at x; it belongs at the pictures with delta on them."),
     ),
     hints=(

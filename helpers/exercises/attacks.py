@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from helpers.exercises._attacks_geometry import deepfool_step, median_norm, project_l1, project_l2
-from helpers.exercises._attacks_gradient import fgsm, mi_fgsm, pgd_linf
+from helpers.exercises._attacks_geometry import deepfool_step, project_l1, project_l2
+from helpers.exercises._attacks_gradient import fgsm, pgd_linf
+from helpers.exercises._attacks_measure import median_norm
+from helpers.exercises._attacks_momentum import mi_fgsm
 from helpers.exercises._attacks_objectives import carlini_wagner_objective, jsma_saliency, top_k_success
 from helpers.exercises._attacks_training import adversarial_training_step
 from helpers.exercises._attacks_universal import universal_step

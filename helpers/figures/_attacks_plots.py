@@ -33,7 +33,7 @@ def signed(delta: Tensor) -> tuple[Tensor, tuple[float, float] | None]:
 
 
 def attacked(
-    x: Tensor, x_adv: Tensor, names: Sequence[str], before: Tensor, after: Tensor, titles: Sequence[str]
+    x: Tensor, x_adv: Tensor, names: Sequence[str], before: Tensor, after: Tensor, titles: Sequence[str], count: int = 5
 ) -> Picture:
     """One row per image: the image, the perturbation (its own scale), the result, the probabilities of both."""
     fig, rows = figure(len(x), 4, width=11.5, height=2.7 * len(x), squeeze=False, width_ratios=(1, 1, 1, 1.5))
@@ -43,9 +43,11 @@ def attacked(
         pictures(image, x[k : k + 1])
         pictures(delta, change, limits=limits)
         pictures(result, x_adv[k : k + 1])
-        bars(chart, names, before[k], after[k])
+        bars(chart, names, before[k], after[k], count)
         image.set_title(names[int(before[k].argmax())], color=COLOUR["muted"])
         delta.set_title(titles[k])
+        if limits is None:
+            delta.text(0.5, -0.03, "red: brighter, blue: darker", ha="center", va="top", transform=delta.transAxes)
         changed = before[k].argmax() != after[k].argmax()
         result.set_title(names[int(after[k].argmax())], color=COLOUR["attack" if changed else "muted"])
         chart.set_title("before (grey) and after")
@@ -146,18 +148,19 @@ def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor]
 
 
 def universal(
-    x: Tensor, made: Mapping[str, Tensor], fooled: Mapping[str, float], samples: Sequence[int], rates: Sequence[float]
+    x: Tensor, made: Mapping[str, Tensor], fooled: Mapping[str, float], samples: Sequence[int], rates: Tensor
 ) -> Picture:
-    """The perturbations, one digit with each, and the fooling rate over the number of training images."""
+    """The perturbations, one digit with each, and the fooling rates (runs, samples) over the number of images."""
     fig, (left, right) = figure(1, 2, width=12, height=4.6, width_ratios=(1.9, 1))
     deltas = torch.stack([v.cpu() for v in made.values()])
     sheet = torch.cat([0.5 + deltas / (2 * deltas.abs().max()), (x.cpu() + deltas).clamp(0, 1)])
     titles = [f"{name}\n{fooled[name]:.0%} fooled" for name in made]
     pictures(left, sheet, [*titles, *[""] * len(made)], columns=len(made))
     left.set_title("Perturbations, and one digit with each", pad=24)
-    right.semilogx(samples, rates, "o-", color=COLOUR["attack"])
+    right.semilogx(samples, rates.T, "o", color=COLOUR["muted"])
+    right.semilogx(samples, rates.mean(0), "-", color=COLOUR["attack"], linewidth=2.5)
     right.set(xlabel="digits it was made from", ylabel="fooling rate, new digits", ylim=(0, 1.03))
-    right.set_title("Gradient steps: how many digits?")
+    right.set_title("Gradient steps: single runs and their mean")
     return fig
 
 
@@ -178,14 +181,14 @@ def transfer(names: Sequence[str], matrix: Tensor) -> Picture:
 
 def robustness(norms: Mapping[tuple[str, str], Tensor], kinds: Mapping[str, str]) -> Picture:
     """Survival curves of both networks (robust dashed) under each attack, one panel a norm."""
-    fig, row = figure(2, 2, width=12, height=7.2, sharey=True)
+    fig, row = figure(2, 2, width=13.5, height=7.2, sharey=True)
     for axes, p in zip(row.flat, ("inf", "2", "1", "0"), strict=True):
         for name, colour in zip([name for name, kind in kinds.items() if kind == p], FAMILY, strict=False):
             _survival(axes, norms["standard", name], colour, name)
             _survival(axes, norms["robust", name], colour, "", "--")
         axes.set(xlabel=f"ε ({'pixels' if p == '0' else 'norm'})", ylim=(0, 1.03), ylabel="accuracy left")
         axes.set_title(f"$\\ell_{{{chr(92) + 'infty' if p == 'inf' else p}}}$: standard (solid), robust (dashed)")
-        axes.legend(loc="upper right", fontsize=10)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return fig
 
 

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data
@@ -132,42 +131,55 @@ def attack_explorer(digit: int, network: str, attack: str, norm: str, eps: float
     return attacked(x, x_adv, "0123456789", before, after, (f"{attack}: {norm} = {size:.2f}",))
 
 
-def _heat(axes: Axes, model: nn.Module, x: Tensor, y: Tensor, reach: float) -> Tensor:
-    """The margin of x + a d_1 + b d_2 over (a, b), d_1 the sign of the margin's gradient, d_2 random signs."""
-    g = torch.Generator().manual_seed(1)
-    _, slope = threat.input_gradient(model, x, lambda z: -threat.margin(z, y))
-    d = slope.sign(), (torch.rand(x.shape, generator=g) - 0.5).sign()
+def _path(model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int) -> Tensor:
+    """The iterates of PGD from x itself, step 2.5 eps / steps: (steps + 1, ...)."""
+    points = [x]
+    for _ in range(steps):
+        z = attacks.fgsm(model, points[-1], y, eps=2.5 * eps / steps)
+        points.append(z.clamp((x - eps).clamp(min=0), (x + eps).clamp(max=1)))
+    return torch.cat(points)
+
+
+def _slice(model: nn.Module, x: Tensor, y: Tensor, d: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+    """a (21,), and over (b, a) the loss and the margin of clip(x + a d_1 + b d_2); d (2, ...)."""
     a = torch.linspace(-reach, reach, 21)
     grid = torch.cartesian_prod(a, a)
     with torch.no_grad():
-        z = model((x + sum(k[:, None, None, None] * v for k, v in zip(grid.T, d, strict=True))).clamp(0, 1))
-        loss = threat.cross_entropy(z, y.expand(len(z))).view(21, 21).T
-        margin = threat.margin(z, y.expand(len(z))).view(21, 21).T
-    axes.contourf(a, a, loss, levels=12, cmap="YlOrBr")
-    if margin.min() < 0 < margin.max():
-        axes.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2)
-    axes.plot(0, 0, "o", color=COLOUR["model"])
-    return margin
+        z = model((x + torch.einsum("nk,kchw->nchw", grid, d)).clamp(0, 1))
+    labels = y.expand(len(z))
+    return a, threat.cross_entropy(z, labels).view(21, 21).T, threat.margin(z, labels).view(21, 21).T
 
 
 @explorer(
     digit=Range(0, 9, 3, label="digit"),
     network=Choice(("standard", "standard, masked", "robust"), "standard", label="network"),
-    reach=Range(0.05, 0.5, 0.3, step=0.05, label="reach"),
+    eps=Range(0.05, 0.4, 0.2, step=0.05, label="radius ε"),
+    steps=Range(1, 20, 10, label="steps"),
     stills=({}, {"network": "standard, masked"}, {"network": "robust"}),
     on_release=True,
 )
-def surface(digit: int, network: str, reach: float) -> Picture:
-    """The loss around a digit on a slice: the direction of the margin's gradient (signs) and random signs."""
+def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
+    """The loss on a slice through a digit, the way of PGD on it, and the loss straight to where PGD should end.
+
+    The slice holds x, the end of PGD on the network (of the masked one: on the network under the mask), random signs.
+    """
     model, (x, y) = _network(network), _digits()
+    x, y = x[digit : digit + 1], y[digit : digit + 1]
+    path = _path(model, x, y, eps, steps) - x
+    end = (_path(model.model, x, y, eps, steps) - x if isinstance(model, defence.Sharpened) else path)[-1:]
+    signs = torch.rand(x.shape, generator=torch.Generator().manual_seed(1)) - 0.5
+    d = torch.cat([end / eps, signs.sign()])
+    a, loss, margin = _slice(model, x, y, d, 1.4 * eps)
+    way = torch.linalg.lstsq(d.flatten(1).T, path.flatten(1).T).solution
+    slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
     fig, (left, right) = figure(1, 2, width=10, height=4.2)
-    margin = _heat(left, model, x[digit : digit + 1], y[digit : digit + 1], reach)
-    left.set(xlabel="along the gradient's signs", ylabel="along random signs", aspect="equal")
-    left.set_title(f"{network}: loss (black: boundary)")
-    a = torch.linspace(-reach, reach, 21)
-    for values, colour, text in ((margin[10], "attack", "gradient"), (margin[:, 10], "muted", "random")):
-        right.plot(a, values, color=COLOUR[colour], label=text)
-    right.axhline(0, color=COLOUR["data"], linewidth=1)
-    right.set(xlabel="step along the direction", ylabel="margin", title="The margin along both axes")
-    right.legend(loc="lower left")
+    left.contourf(a, a, loss, levels=12, cmap="YlOrBr")
+    if margin.min() < 0 < margin.max():
+        left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
+    left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
+    left.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
+    left.set_title(f"{network}: loss, boundary, PGD's way")
+    right.semilogy(a.numpy(), loss[10].clamp(min=1e-10).numpy(), "o-", color=COLOUR["attack"], markersize=5)
+    right.set(xlabel="towards the end of PGD", ylabel="loss (0 drawn as $10^{-10}$)", ylim=(3e-11, 1e5))
+    right.set_title(f"gradient at the digit: {f'{slope:.1e}' if slope else 'exactly 0'}")
     return fig
