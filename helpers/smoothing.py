@@ -97,7 +97,7 @@ def clopper_pearson_lower(successes: Tensor | int, n: int, alpha: float) -> Tens
     """
     checks.level(alpha)
     k = checks.counts("successes", torch.as_tensor(successes), n).double()
-    p = special.betaincinv(k.clamp(min=1).cpu(), (n - k + 1).cpu(), alpha)
+    p = special.betaincinv(k.clamp(min=1).cpu().numpy(), (n - k + 1).cpu().numpy(), alpha)
     return torch.where(k > 0, torch.as_tensor(p, dtype=torch.float64, device=k.device), 0.0)
 
 
@@ -114,7 +114,7 @@ def smoothed_predict(votes: Tensor, alpha: float) -> Tensor:
     checks.level(alpha)
     top, classes = checks.counts("votes", votes, None).topk(2, dim=1)
     a, total = top[:, 0], top.sum(1)
-    tail = torch.as_tensor(special.bdtrc((a - 1).double().cpu(), total.cpu().numpy(), 0.5)).to(votes.device)
+    tail = torch.as_tensor(special.bdtrc((a - 1).double().cpu().numpy(), total.cpu().numpy(), 0.5)).to(votes.device)
     return torch.where(2 * tail <= alpha, classes[:, 0], ABSTAIN)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from torch import Generator, Tensor, as_tensor
+from torch import Generator, Tensor, as_tensor, float64
 
 
 def positive(name: str, value: float) -> None:
@@ -25,7 +25,7 @@ def level(alpha: float) -> None:
 
 def probability(name: str, p: Tensor | float) -> Tensor:
     """p in float64. Raises ValueError outside [0, 1] and for NaN."""
-    p = as_tensor(p).double()
+    p = as_tensor(p, dtype=float64)
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"{name} must lie in [0, 1], got values from {float(p.min()):.4g} to {float(p.max()):.4g}")
     return p
