@@ -45,7 +45,7 @@ def ladder(eps: Tensor, bounds: Mapping[str, tuple[Tensor, Tensor]]) -> Picture:
     left.set_xticklabels(("$l$", "0", "$u$"))
     left.set_yticklabels(("0", "$u$"))
     for (name, (_, upper)), colour in zip(bounds.items(), ("data", "bound", "attack"), strict=True):
-        label(right.plot(eps, upper, color=COLOUR[colour])[0], f"{name}: {upper[-1]:.0f}")
+        label(right.plot(eps, upper, color=COLOUR[colour])[0], f"{name}: {upper[-1]:.3g}")
     right.set(xlabel="radius ε of the box", ylabel="upper bound of $f$", xlim=(0, 1.35))
     right.set_title("Two neurons: exact, linear, interval")
     return fig
@@ -56,7 +56,8 @@ def depth(depths: Sequence[int], widths: Tensor, sampled: Tensor, rate: float) -
     fig, axes = figure(width=9, height=3.5)
     line = axes.semilogy(depths, widths, "o-", color=COLOUR["bound"])[0]
     label(line, f"interval bounds: $\\times${rate:.1f} a layer", at=-2, offset=(-8, 8))
-    label(axes.semilogy(depths, sampled, "o-", color=COLOUR["data"])[0], "2,000 points of the box", at=-2, offset=(0, -14))
+    line = axes.semilogy(depths, sampled, "o-", color=COLOUR["data"])[0]
+    label(line, "2,000 points of the box", at=4, offset=(0, 12), ha="center")
     axes.set(xlabel="layer", ylabel="mean width", xticks=depths, title="Intervals forget what cancels")
     return fig
 
@@ -99,11 +100,11 @@ def rivals(shifts: Sequence[float], found: Tensor, p_a: float, sigma: float) -> 
         axes.plot(places, values, ".", color=COLOUR["muted"], markersize=3, alpha=0.6)
     line = np.linspace(0, max(shifts) + 0.2, 200)
     bound = smoothing.neyman_pearson_bound(p_a, torch.tensor(line), sigma)
-    label(axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0], "half-space", at=-12, offset=(2, 12))
+    label(axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0], "half-space", at=-12, offset=(2, 14), backgroundcolor="white")
     axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
     radius = float(smoothing.certified_radius(p_a, sigma))
     axes.plot(radius, 0.5, "o", color=COLOUR["bound"], markersize=9)
-    axes.annotate(f"$r$ = {radius:.2f} σ", (radius, 0.5), (8, 6), textcoords="offset points", color=COLOUR["bound"])
+    axes.annotate(f"$r$ = {radius:.2f} σ", (radius, 0.5), (-8, -14), textcoords="offset points", color=COLOUR["bound"], ha="right")
     axes.set(xlabel="shift $\\|\\delta\\|/\\sigma$", ylabel="$P(A)$ at $x+\\delta$", ylim=(-0.02, 1.03))
     axes.set_title(f"{found.shape[1]} classifiers with $p_A$ = {p_a:g} at $x$: none below the half-space")
     return fig
@@ -113,16 +114,17 @@ def closed_forms(taus: Sequence[float], slabs: Mapping[float, Tensor], line: Ten
     """P(1) along the line for slabs; true over certified radius at the centre of a ball, over p_A."""
     fig, (left, right) = figure(1, 2, width=11, height=3.8)
     for tau, colour in zip(taus, FAMILY, strict=False):
-        curve = left.plot(line, slabs[tau], color=colour)[0]
-        label(curve, f"certificate {tau:g}", at=len(line) // 2, offset=(0, -10), ha="center", fontsize=10)
+        left.plot(line, slabs[tau], color=colour, label=f"{tau:g}")
     left.axhline(0.5, color=COLOUR["data"], linewidth=1)
     left.set(xlabel="$x/\\sigma$", ylabel="$P(f(x+\\sigma\\xi)=1)$", ylim=(0.45, 1.04))
+    left.legend(loc="lower right", title="certificate at 0")
     left.set_title("Slabs: always above ½, so $g$ = 1 everywhere")
     p = torch.linspace(0.55, 0.99, 45)
     for (d, ratio), colour in zip(balls.items(), FAMILY, strict=False):
-        label(right.plot(p, ratio, color=colour)[0], f"$d$ = {d}", offset=(5, 0))
+        label(right.semilogy(p, ratio, color=colour)[0], f"$d$ = {d:,}", offset=(5, 0))
     right.axhline(1, color=COLOUR["data"], linewidth=1)
-    right.set(xlabel="$p_A$ at the centre of a ball", ylabel="true radius / certificate", xlim=(0.54, 1.07))
+    right.set(xlabel="$p_A$ at the centre of a ball", ylabel="true radius / certificate", xlim=(0.54, 1.1), yticks=(1, 2, 5, 10, 20), yticklabels=("1", "2", "5", "10", "20"))
+    right.minorticks_off()
     right.set_title("Balls: the looser, the higher the dimension")
     return fig
 
@@ -160,5 +162,5 @@ def budget(alphas: Sequence[float]) -> Picture:
     right.semilogy(radii, np.log(0.001) / stats.norm.logcdf(radii), color=COLOUR["bound"])
     right.plot(4, np.log(0.001) / stats.norm.logcdf(4), "o", color=COLOUR["bound"])
     right.annotate("4 σ: 218,000", (4, 2.2e5), (-8, 6), textcoords="offset points", ha="right", color=COLOUR["bound"])
-    right.set(xlabel="radius / σ", ylabel="votes needed", title="One σ more: a hundred times the votes")
+    right.set(xlabel="radius / σ", ylabel="votes needed", title="Each σ costs more than the last")
     return fig

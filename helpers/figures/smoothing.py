@@ -13,6 +13,17 @@ from torch import Tensor, nn
 
 from helpers import checkpoints, data, smoothing
 from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure
+from helpers.figures._smoothing_curves import (
+    ablations,
+    beyond,
+    methods,
+    opening,
+    same_votes,
+    two_sides,
+    votes,
+    votes_bar,
+    waterfalls,
+)
 from helpers.figures._smoothing_theory import (
     budget,
     certified_linf,
@@ -26,8 +37,8 @@ from helpers.figures._smoothing_theory import (
 )
 
 __all__ = [
-    "budget", "certified_linf", "closed_forms", "coverage", "depth", "half_space", "ladder", "looseness", "plane",
-    "rivals", "scales",
+    "ablations", "beyond", "budget", "certified_linf", "closed_forms", "coverage", "depth", "digit", "half_space",
+    "ladder", "looseness", "methods", "opening", "plane", "rivals", "same_votes", "scales", "two_sides", "waterfalls",
 ]  # fmt: skip
 
 REGIONS = ListedColormap(["#D6E6F2", "#F7E3D6"])  # light shades of the model's and the attack's colour
@@ -129,7 +140,7 @@ def plane(x: float, y: float, sigma: float, n: int) -> Picture:
     left.set(xlim=(-3, 3), ylim=(-2.4, 2.4), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.grid(False)
     left.set_title(f"σ = {sigma:g}: certified r = {certified:.2f} (dotted: exact {exact:.2f})")
-    votes_bar(right, [n - int(classes.sum()), int(classes.sum())], ("below", "above"), float(lower), leader)
+    votes_bar(right, torch.tensor([n - classes.sum(), classes.sum()]), ("below", "above"), float(lower), leader)
     right.patches[0].set_color(COLOUR["model"])
     right.patches[1].set_color(COLOUR["attack"])
     return fig
@@ -143,14 +154,39 @@ def _regions(axes: Axes, smooth: np.ndarray) -> None:
     axes.contour(line, line, smooth[cut, cut][::2, ::2], levels=[0.5], colors=COLOUR["data"], linewidths=2)
 
 
-def votes_bar(axes: Axes, votes: list[int], names: tuple[str, ...] | str, lower: float, leader: int) -> None:
-    """Shares of the votes as bars, with the bound of the leader's probability and the line of one half."""
-    n = sum(votes)
-    colours = [COLOUR["model" if k == leader else "muted"] for k in range(len(votes))]
-    axes.bar(range(len(votes)), [v / n for v in votes], color=colours)
-    axes.plot((leader - 0.45, leader + 0.45), (lower, lower), color=COLOUR["bound"], linewidth=3)
-    axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
-    axes.set_xticks(range(len(votes)), list(names))
-    axes.set(ylim=(0, 1.03), ylabel="share of the votes")
-    axes.set_title(f"{max(votes):,} of {n:,}: $p_A$ ≥ {lower:.3f}")
-    axes.grid(False, axis="x")
+NETWORKS = {"standard": "mnist_cnn", "0.25": "mnist_sigma025", "0.5": "mnist_sigma050", "1": "mnist_sigma100"}
+
+
+@functools.cache
+def _network(name: str) -> nn.Module:
+    return checkpoints.load(NETWORKS[name], "cpu").eval().requires_grad_(False)
+
+
+@functools.cache
+def _digits() -> Tensor:
+    mnist = data.load("mnist")
+    return mnist.x_test[[int((mnist.y_test == k).nonzero()[0]) for k in range(10)]]
+
+
+@functools.cache
+def _noise() -> Tensor:
+    return torch.randn(1000, 1, 28, 28, generator=torch.Generator().manual_seed(9))
+
+
+@explorer(
+    digit=Range(0, 9, 3, label="digit"),
+    trained=Choice(tuple(NETWORKS), "0.5", label="trained with σ"),
+    sigma=Range(0.1, 1.5, 0.5, step=0.05, label="noise σ of the vote"),
+    n=Range(20, 900, 900, step=20, label="votes n"),
+    alpha=Range(1e-6, 0.1, 1e-3, log=True, label="failure rate α"),
+    stills=({"trained": "standard"}, {}, {"sigma": 1.0}),
+    on_release=True,
+)
+def digit(digit: int, trained: str, sigma: float, n: int, alpha: float) -> Picture:
+    """One digit: noisy copies, the votes of a network, the bound of p_A and the certified radius. n_0 = 100."""
+    x, f = _digits()[digit : digit + 1], _network(trained)
+    with torch.no_grad():
+        classes = f(x + sigma * _noise()[: 100 + n]).argmax(1)
+    selection, counts = (classes[part].bincount(minlength=10)[None] for part in (slice(100), slice(100, None)))
+    certificate = smoothing.certify(selection, counts, sigma=sigma, alpha=alpha)
+    return votes(x, x + sigma * _noise()[100:109], classes[100:109], counts, certificate)
