@@ -1,8 +1,9 @@
 r"""Classifiers of two classes whose smoothed probabilities and true radii are known: half-space, ball, slab.
 
 Each is called like a model, f(x) for x (N, d) -> logits (N, 2), where the logit of class 1 is positive exactly inside
-the named set and that of class 0 is 0. probability(x, sigma) = P(f(x + sigma xi) = 1) and true_radius(x, sigma), the
-distance from x to the nearest point where g answers otherwise, are exact: (N, d) -> (N,) in float64. The certificate
+the named set and that of class 0 is 0. probability(x, sigma) = P(f(x + sigma xi) = 1), with label=0 that of class 0 (to
+full precision where it is tiny), and true_radius(x, sigma), the distance from x to the nearest point where g answers
+otherwise, are exact: (N, d) -> (N,) in float64. The certificate
 that exact probabilities give is exact_radius(example, x, sigma), and it never exceeds the true one.
 """
 
@@ -14,7 +15,6 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from helpers.certified import checks
-from helpers.smoothing import certified_radius
 
 
 class Example(Protocol):
@@ -24,8 +24,8 @@ class Example(Protocol):
         """Logits (N, 2)."""
         ...
 
-    def probability(self, x: Tensor, sigma: float) -> Tensor:
-        """P(f(x + sigma xi) = 1), (N,)."""
+    def probability(self, x: Tensor, sigma: float, label: int = 1) -> Tensor:
+        """P(f(x + sigma xi) = label), (N,)."""
         ...
 
     def true_radius(self, x: Tensor, sigma: float) -> Tensor:
@@ -34,9 +34,9 @@ class Example(Protocol):
 
 
 def exact_radius(example: Example, x: Tensor, sigma: float) -> Tensor:
-    r"""sigma Phi^{-1}(max(p, 1 - p)),  p the exact probability of class 1: what infinitely many votes certify. (N,)."""
-    p = example.probability(x, sigma)
-    return certified_radius(torch.maximum(p, 1 - p), sigma)
+    r"""-sigma Phi^{-1}(min(p_0, p_1)) of the exact probabilities: what infinitely many votes certify. (N,)."""
+    least = torch.minimum(example.probability(x, sigma, 0), example.probability(x, sigma, 1))
+    return -sigma * torch.special.ndtri(least.clamp(max=0.5))
 
 
 class HalfSpace(NamedTuple):
@@ -50,10 +50,10 @@ class HalfSpace(NamedTuple):
         """Logits (N, 2)."""
         return _logits(x @ self.w.to(x) + self.b)
 
-    def probability(self, x: Tensor, sigma: float) -> Tensor:
+    def probability(self, x: Tensor, sigma: float, label: int = 1) -> Tensor:
         """Phi(distance / sigma), the distance signed: positive where f says 1."""
         checks.positive("sigma", sigma)
-        return torch.special.ndtr(self.distance(x) / sigma)
+        return _normal_cdf((2 * label - 1) * self.distance(x) / sigma)
 
     def true_radius(self, x: Tensor, sigma: float) -> Tensor:
         """|<w, x> + b| / ||w||, whatever sigma is."""
@@ -94,11 +94,12 @@ class Ball(NamedTuple):
         """Logits (N, 2)."""
         return _logits(self.radius - x.norm(dim=1))
 
-    def probability(self, x: Tensor, sigma: float) -> Tensor:
+    def probability(self, x: Tensor, sigma: float, label: int = 1) -> Tensor:
         """P(||x + sigma xi|| < radius)."""
         checks.positive("sigma", sigma)
-        length = x.double().norm(dim=1).cpu().numpy()
-        return torch.as_tensor(self._inside(length, sigma, x.shape[1]), dtype=torch.float64, device=x.device)
+        length, law = x.double().norm(dim=1).cpu().numpy(), stats.ncx2.cdf if label else stats.ncx2.sf
+        p = law((self.radius / sigma) ** 2, x.shape[1], (length / sigma) ** 2)
+        return torch.as_tensor(p, dtype=torch.float64, device=x.device)
 
     def true_radius(self, x: Tensor, sigma: float) -> Tensor:
         """| ||x|| - boundary |; infinite where g is 0 everywhere."""
@@ -107,12 +108,13 @@ class Ball(NamedTuple):
 
     def boundary(self, sigma: float, d: int) -> float:
         """The length of x at which both classes have probability 1/2; -inf if even x = 0 is more probably outside."""
-        if self._inside(0.0, sigma, d) <= 0.5:
-            return -math.inf
-        return float(optimize.brentq(lambda length: self._inside(length, sigma, d) - 0.5, 0, self.radius, xtol=1e-13))
 
-    def _inside(self, length: float, sigma: float, d: int) -> float:
-        return stats.ncx2.cdf((self.radius / sigma) ** 2, d, (length / sigma) ** 2)
+        def excess(length: float) -> float:
+            return stats.ncx2.cdf((self.radius / sigma) ** 2, d, (length / sigma) ** 2) - 0.5
+
+        if excess(0.0) <= 0:
+            return -math.inf
+        return float(optimize.brentq(excess, 0, self.radius, xtol=1e-13))
 
 
 class Slab(NamedTuple):
@@ -125,11 +127,13 @@ class Slab(NamedTuple):
         """Logits (N, 2)."""
         return _logits(x[:, 0].abs() - self.half_width)
 
-    def probability(self, x: Tensor, sigma: float) -> Tensor:
+    def probability(self, x: Tensor, sigma: float, label: int = 1) -> Tensor:
         """P(|x_1 + sigma xi_1| > half_width)."""
         checks.positive("sigma", sigma)
-        first, t = x[:, 0].double(), self.half_width
-        return torch.special.ndtr((first - t) / sigma) + torch.special.ndtr((-first - t) / sigma)
+        above, below = ((side * x[:, 0].double() - self.half_width) / sigma for side in (1, -1))
+        if label:
+            return _normal_cdf(above) + _normal_cdf(below)
+        return _normal_cdf(-torch.maximum(above, below)) - _normal_cdf(torch.minimum(above, below))
 
     def true_radius(self, x: Tensor, sigma: float) -> Tensor:
         """The distance of |x_1| from the point where p = 1/2; infinite everywhere if p >= 1/2 at x_1 = 0."""
@@ -155,8 +159,13 @@ def blind_slab(tau: float, sigma: float) -> Slab:
     """
     checks.positive("sigma", sigma)
     checks.positive("tau", tau)
-    p = torch.special.ndtr(torch.tensor(tau / sigma, dtype=torch.float64))
+    p = _normal_cdf(torch.tensor(tau / sigma, dtype=torch.float64))
     return Slab(-sigma * float(torch.special.ndtri(p / 2)))
+
+
+def _normal_cdf(z: Tensor) -> Tensor:
+    """Phi(z) to full relative precision in the lower tail, where torch.special.ndtr cancels."""
+    return torch.special.erfc(-z / math.sqrt(2)) / 2
 
 
 def _logits(inside: Tensor) -> Tensor:

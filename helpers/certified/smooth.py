@@ -115,12 +115,12 @@ class Smooth:
         """K, the length of the logits of one image, and the checks of what goes in."""
         if not x.is_floating_point() or x.ndim < 2 or len(x) == 0:
             raise ValueError(f"x must be a non-empty floating batch (N, ...), got {tuple(x.shape)} of {x.dtype}")
-        if not x.isfinite().all():
-            raise ValueError(f"x must be finite, got {int((~x.isfinite()).sum())} NaN or infinite entries")
-        checks.drawn_on(generator, x)
         weight = next(self.model.parameters(), x) if isinstance(self.model, nn.Module) else x
         if weight.device != x.device:
             raise ValueError(f"x must live where the model does, {weight.device}, got {x.device}: move one with .to()")
+        checks.drawn_on(generator, x)
+        if not x.isfinite().all():
+            raise ValueError(f"x must be finite, got {int((~x.isfinite()).sum())} NaN or infinite entries")
         with evaluating(self.model):
             logits = self.model(x[:1].clone())
         if logits.ndim != 2 or len(logits) != 1 or logits.shape[1] < 2:
