@@ -59,7 +59,7 @@ def two_sides(radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequ
     axes.fill_between(radii, certified, above, color=COLOUR["truth"], alpha=0.15, linewidth=0)
     axes.axvline(ceiling, color=COLOUR["bound"], linestyle=":", linewidth=1.5)
     axes.annotate("ceiling", (ceiling, 0.04), (4, 0), textcoords="offset points", color=COLOUR["bound"])
-    axes.annotate("left by the attack", (1.05, 1.0), color=COLOUR["attack"], va="bottom")
+    axes.annotate("left by the attack", (1.55, 0.72), color=COLOUR["attack"])
     axes.annotate("certified", (0.3, 0.72), color=COLOUR["bound"])
     axes.annotate("the truth", (1.45, 0.45), color=COLOUR["truth"], fontsize=14)
     axes.set(xlabel="$\\ell_2$ radius", ylabel="accuracy", ylim=(-0.02, 1.1), xlim=(0, None))
@@ -111,9 +111,9 @@ def ablations(sigmas: Sequence[float], cross: Tensor, by_n: Mapping[int, Tensor]
     ):
         for (key, radius), colour in zip(family.items(), FAMILY, strict=False):
             r = torch.linspace(0, 1.8, 181).double()
-            text = f"{name} = {key:,}" if name == "n" else f"{name} = {key:g}"
+            text = f"{name} = {key:,}" if name == "n" else f"{name} = {key:f}".rstrip("0")
             axes.plot(r, (radius[:, None] >= r.clamp(min=1e-9)).double().mean(0), color=colour, label=text)
-        axes.set(xlabel="radius $r$", ylim=(-0.02, 1.03), title=title)
+        axes.set(xlabel="radius $r$", ylim=(-0.02, 1.03), xticks=(0, 0.5, 1, 1.5), title=title)
         axes.legend(loc="lower left")
     middle.set_ylabel("certified accuracy")
     return fig

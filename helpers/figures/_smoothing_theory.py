@@ -137,7 +137,7 @@ def coverage(p: Tensor, covered: Mapping[str, Tensor], n: int, alpha: float, rad
     left.axhline(1 - alpha, color=COLOUR["data"], linewidth=1)
     left.annotate(f"1 − α = {1 - alpha:g}", (0.02, 1 - alpha), (0, -13), textcoords="offset points")
     left.set(xlabel="true $p$", ylabel="P(bound ≤ p)", ylim=(0.84, 1.005), title=f"Coverage, n = {n}")
-    left.legend(loc="lower right")
+    left.legend(loc="lower left")
     sizes = [10**k for k in range(2, 7)]
     for (name, values), colour in zip(radii.items(), ("bound", "muted"), strict=True):
         label(right.semilogx(sizes, values, "o-", color=COLOUR[colour])[0], name, at=2, offset=(0, 12), ha="right")

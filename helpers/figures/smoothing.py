@@ -154,7 +154,7 @@ def _regions(axes: Axes, smooth: np.ndarray) -> None:
     axes.contour(line, line, smooth[cut, cut][::2, ::2], levels=[0.5], colors=COLOUR["data"], linewidths=2)
 
 
-NETWORKS = {"standard": "mnist_cnn", "0.25": "mnist_sigma025", "0.5": "mnist_sigma050", "1": "mnist_sigma100"}
+NETWORKS = {"no noise": "mnist_cnn", "σ 0.25": "mnist_sigma025", "σ 0.5": "mnist_sigma050", "σ 1": "mnist_sigma100"}
 
 
 @functools.cache
@@ -175,11 +175,11 @@ def _noise() -> Tensor:
 
 @explorer(
     digit=Range(0, 9, 3, label="digit"),
-    trained=Choice(tuple(NETWORKS), "0.5", label="trained with σ"),
+    trained=Choice(tuple(NETWORKS), "σ 0.5", label="trained with"),
     sigma=Range(0.1, 1.5, 0.5, step=0.05, label="noise σ of the vote"),
     n=Range(20, 900, 900, step=20, label="votes n"),
     alpha=Range(1e-6, 0.1, 1e-3, log=True, label="failure rate α"),
-    stills=({"trained": "standard"}, {}, {"sigma": 1.0}),
+    stills=({"trained": "no noise"}, {}, {"sigma": 1.0}),
     on_release=True,
 )
 def digit(digit: int, trained: str, sigma: float, n: int, alpha: float) -> Picture:
