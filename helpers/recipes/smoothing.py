@@ -74,6 +74,12 @@ def mnist_sigma050(model: nn.Module) -> None:
     train(model, gaussian_loss(0.5, generator=noise_source(model)))
 
 
+@recipe("mnist_sigma100", model=models.lenet, measure=under_noise(1.0), half=True)
+def mnist_sigma100(model: nn.Module) -> None:
+    """Gaussian noise of scale 1; ten epochs."""
+    train(model, gaussian_loss(1.0, generator=noise_source(model)))
+
+
 @recipe("mnist_consistency050", model=models.lenet, measure=under_noise(0.5), half=True)
 def mnist_consistency050(model: nn.Module) -> None:
     """Noise of scale 0.5, two copies that shall agree: weight 10, entropy 0.5; ten epochs."""
