@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from helpers import data, models, runtime
-from helpers.certified.bounds import ibp_loss, interval_certified
 from helpers.certified.certificates import average_certified_radius, certified_accuracy
-from helpers.certified.noise_training import TrainingLoss, consistency_loss, gaussian_loss, smoothadv_loss
+from helpers.certified.noise_training import TrainingLoss, consistency_loss, gaussian_loss
 from helpers.certified.smooth import Smooth
 from helpers.checkpoints import recipe
 from helpers.risk import cosine_schedule
@@ -63,12 +62,6 @@ def noise_source(model: nn.Module) -> torch.Generator:
     return runtime.generator(1, next(model.parameters()).device)
 
 
-@recipe("mnist_sigma012", model=models.lenet, measure=under_noise(0.12), half=True)
-def mnist_sigma012(model: nn.Module) -> None:
-    """Gaussian noise of scale 0.12; ten epochs."""
-    train(model, gaussian_loss(0.12, generator=noise_source(model)))
-
-
 @recipe("mnist_sigma025", model=models.lenet, measure=under_noise(0.25), half=True)
 def mnist_sigma025(model: nn.Module) -> None:
     """Gaussian noise of scale 0.25; ten epochs."""
@@ -91,44 +84,3 @@ def mnist_sigma100(model: nn.Module) -> None:
 def mnist_consistency050(model: nn.Module) -> None:
     """Noise of scale 0.5, two copies that shall agree: weight 10, entropy 0.5; ten epochs."""
     train(model, consistency_loss(0.5, weight=10, entropy=0.5, generator=noise_source(model)))
-
-
-@recipe("mnist_smoothadv050", model=models.lenet, measure=under_noise(0.5), half=True)
-def mnist_smoothadv050(model: nn.Module) -> None:
-    """SmoothAdv, noise of scale 0.5: two copies, attacks of two steps, eps growing to 1 in two of the ten epochs."""
-    step = 0
-
-    def eps() -> float:
-        nonlocal step
-        step += 1
-        return min(1.0, step / 936)
-
-    train(model, smoothadv_loss(0.5, eps=eps, steps=2, copies=2, generator=noise_source(model)))
-
-
-IBP_EPS = 0.1
-
-
-def ibp_metrics(model: nn.Module) -> dict[str, float]:
-    """Accuracy on MNIST's 10,000 test pictures, and the share certified by intervals within l_inf distance 0.1."""
-    device, mnist = next(model.parameters()).device, data.load("mnist")
-    assert isinstance(model, nn.Sequential)
-    x, y = mnist.x_test.to(device), mnist.y_test.to(device)
-    with torch.no_grad():
-        parts = [interval_certified(model, a, b, IBP_EPS) for a, b in zip(x.split(1000), y.split(1000), strict=True)]
-    certified = torch.cat(parts).double().mean()
-    return {"test_accuracy": accuracy(model, x, y), "certified_accuracy": float(certified)}
-
-
-@recipe("mnist_ibp", model=models.lenet, measure=ibp_metrics, half=True)
-def mnist_ibp(model: nn.Module) -> None:
-    """Interval bound propagation: l_inf radius growing to 0.1 and kappa falling to 0.5 in four of the ten epochs."""
-    step = 0
-
-    def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        nonlocal step
-        step += 1
-        share = min(1.0, step / 1872)
-        return ibp_loss(model, x, y, eps=share * IBP_EPS, kappa=1 - share / 2)
-
-    train(model, loss)
