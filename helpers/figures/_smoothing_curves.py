@@ -92,7 +92,9 @@ def methods(radii: Tensor, curves: Mapping[str, Tensor], ceiling: float) -> Pict
     return fig
 
 
-def ablations(sigmas: Sequence[float], cross: Tensor, by_n: Mapping[int, Tensor], by_alpha: Mapping[float, Tensor]) -> Picture:
+def ablations(
+    sigmas: Sequence[float], cross: Tensor, by_n: Mapping[int, Tensor], by_alpha: Mapping[float, Tensor]
+) -> Picture:
     """Mean radius per training and test noise; curves over n and over alpha from radii (N,), 0 where wrong."""
     fig, (left, middle, right) = figure(1, 3, width=12.5, height=3.9, width_ratios=(1, 1.1, 1.1))
     left.imshow(cross / cross.amax(0), cmap="Blues", vmin=0, vmax=1.25)
@@ -125,9 +127,17 @@ def beyond(share: Mapping[float, float], count: int, allowed: int) -> Picture:
     axes.axvspan(0, 1, color=COLOUR["truth"], alpha=0.12, linewidth=0)
     axes.plot(list(share), list(share.values()), "o-", color=COLOUR["attack"])
     axes.plot((0, 1), (allowed / count,) * 2, "--", color=COLOUR["bound"])
-    axes.annotate(f"allowed: {allowed} of {count}", (0.04, allowed / count), (0, 6), textcoords="offset points", color=COLOUR["bound"])
+    axes.annotate(
+        f"allowed: {allowed} of {count}",
+        (0.04, allowed / count),
+        (0, 6),
+        textcoords="offset points",
+        color=COLOUR["bound"],
+    )
     axes.annotate("certified", (0.04, 0.9), color=COLOUR["truth"])
-    axes.set(xlabel="length of the attack / certified radius", ylabel="significant flips", ylim=(-0.03, 1.03), xlim=(0, None))
+    axes.set(
+        xlabel="length of the attack / certified radius", ylabel="significant flips", ylim=(-0.03, 1.03), xlim=(0, None)
+    )
     axes.set_title("No flip inside the certificates, more and more beyond")
     return fig
 
@@ -138,7 +148,9 @@ def same_votes(radii: Mapping[str, Tensor], top: Mapping[int, Tensor], y_label: 
     p = torch.linspace(0.5, 0.9999, 300).double()
     for (name, values), colour, place in zip(radii.items(), ("bound", "model", "attack"), (-2, -2, -2), strict=True):
         label(left.plot(p, values, color=COLOUR[colour])[0], name, at=place, offset=(8, 0))
-    left.set(xlabel="bound $\\underline{p}$ of $p_A$", ylabel=y_label, xlim=(0.5, 1.22), xticks=(0.5, 0.6, 0.7, 0.8, 0.9, 1))
+    left.set(
+        xlabel="bound $\\underline{p}$ of $p_A$", ylabel=y_label, xlim=(0.5, 1.22), xticks=(0.5, 0.6, 0.7, 0.8, 0.9, 1)
+    )
     left.set_title("Three theorems, the same votes")
     r = torch.linspace(0, 3, 301).double()
     for (k, radius), colour in zip(top.items(), FAMILY, strict=False):

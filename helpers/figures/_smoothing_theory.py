@@ -17,7 +17,7 @@ def looseness(rows: Mapping[str, Mapping[str, Tensor]]) -> Picture:
     """Per network: the radii of a few certificates and the distance an attack found, one dot an image, log scale."""
     fig, panels = figure(1, len(rows), width=11, height=3.8, sharey=True)
     for axes, (name, columns) in zip(panels, rows.items(), strict=True):
-        for place, ((text, values), colour) in enumerate(zip(columns.items(), FAMILY, strict=False)):
+        for place, (values, colour) in enumerate(zip(columns.values(), FAMILY, strict=False)):
             shown = values[values.isfinite() & (values > 0)].cpu()
             spread = place + torch.linspace(-0.22, 0.22, len(shown))
             axes.semilogy(spread, shown, ".", color=colour, alpha=0.5, markersize=5)
@@ -37,9 +37,7 @@ def ladder(eps: Tensor, bounds: Mapping[str, tuple[Tensor, Tensor]]) -> Picture:
     left.fill([low, 0, high], [0, 0, high], color=COLOUR["bound"], alpha=0.2)
     left.plot(z, z.clip(0), color=COLOUR["data"], linewidth=3)
     left.plot([low, high], [0, high], color=COLOUR["bound"])
-    left.annotate(
-        r"$\frac{u\,(z-l)}{u-l}$", (0.35, 0.95), color=COLOUR["bound"], ha="right", va="bottom", fontsize=16
-    )
+    left.annotate(r"$\frac{u\,(z-l)}{u-l}$", (0.35, 0.95), color=COLOUR["bound"], ha="right", va="bottom", fontsize=16)
     left.annotate("ReLU", (1.4, 1.15), color=COLOUR["data"])
     left.set(xlabel="$z$ in $[l, u]$", xticks=(low, 0, high), yticks=(0, high), title="The triangle around a ReLU")
     left.set_xticklabels(("$l$", "0", "$u$"))
@@ -100,17 +98,27 @@ def rivals(shifts: Sequence[float], found: Tensor, p_a: float, sigma: float) -> 
         axes.plot(places, values, ".", color=COLOUR["muted"], markersize=3, alpha=0.6)
     line = np.linspace(0, max(shifts) + 0.2, 200)
     bound = smoothing.neyman_pearson_bound(p_a, torch.tensor(line), sigma)
-    label(axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0], "half-space", at=-12, offset=(2, 14), backgroundcolor="white")
+    label(
+        axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0],
+        "half-space",
+        at=-12,
+        offset=(2, 14),
+        backgroundcolor="white",
+    )
     axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
     radius = float(smoothing.certified_radius(p_a, sigma))
     axes.plot(radius, 0.5, "o", color=COLOUR["bound"], markersize=9)
-    axes.annotate(f"$r$ = {radius:.2f} σ", (radius, 0.5), (-8, -14), textcoords="offset points", color=COLOUR["bound"], ha="right")
+    axes.annotate(
+        f"$r$ = {radius:.2f} σ", (radius, 0.5), (-8, -14), textcoords="offset points", color=COLOUR["bound"], ha="right"
+    )
     axes.set(xlabel="shift $\\|\\delta\\|/\\sigma$", ylabel="$P(A)$ at $x+\\delta$", ylim=(-0.02, 1.03))
     axes.set_title(f"{found.shape[1]} classifiers with $p_A$ = {p_a:g} at $x$: none below the half-space")
     return fig
 
 
-def closed_forms(taus: Sequence[float], slabs: Mapping[float, Tensor], line: Tensor, balls: Mapping[int, Tensor]) -> Picture:
+def closed_forms(
+    taus: Sequence[float], slabs: Mapping[float, Tensor], line: Tensor, balls: Mapping[int, Tensor]
+) -> Picture:
     """P(1) along the line for slabs; true over certified radius at the centre of a ball, over p_A."""
     fig, (left, right) = figure(1, 2, width=11, height=3.8)
     for tau, colour in zip(taus, FAMILY, strict=False):
@@ -123,7 +131,13 @@ def closed_forms(taus: Sequence[float], slabs: Mapping[float, Tensor], line: Ten
     for (d, ratio), colour in zip(balls.items(), FAMILY, strict=False):
         label(right.semilogy(p, ratio, color=colour)[0], f"$d$ = {d:,}", offset=(5, 0))
     right.axhline(1, color=COLOUR["data"], linewidth=1)
-    right.set(xlabel="$p_A$ at the centre of a ball", ylabel="true radius / certificate", xlim=(0.54, 1.1), yticks=(1, 2, 5, 10, 20), yticklabels=("1", "2", "5", "10", "20"))
+    right.set(
+        xlabel="$p_A$ at the centre of a ball",
+        ylabel="true radius / certificate",
+        xlim=(0.54, 1.1),
+        yticks=(1, 2, 5, 10, 20),
+        yticklabels=("1", "2", "5", "10", "20"),
+    )
     right.minorticks_off()
     right.set_title("Balls: the looser, the higher the dimension")
     return fig
@@ -156,10 +170,14 @@ def budget(alphas: Sequence[float]) -> Picture:
         radius = smoothing.max_certifiable_radius(k, 0.001, 1.0)
         left.plot(k, radius, "o", color=COLOUR["bound"])
         left.annotate(f"{radius:.2f}", (k, radius), (5, -13), textcoords="offset points", color=COLOUR["bound"])
-    left.set(xlabel="votes $n$, all for one class", ylabel="largest radius / σ", title="The ceiling grows like $\\sqrt{2\\ln n}$")
+    left.set(
+        xlabel="votes $n$, all for one class",
+        ylabel="largest radius / σ",
+        title="The ceiling grows like $\\sqrt{2\\ln n}$",
+    )
     left.legend(loc="upper left")
-    radii = np.linspace(0.5, 5.5, 101)
-    right.semilogy(radii, np.log(0.001) / stats.norm.logcdf(radii), color=COLOUR["bound"])
+    reach = np.linspace(0.5, 5.5, 101)
+    right.semilogy(reach, np.log(0.001) / stats.norm.logcdf(reach), color=COLOUR["bound"])
     right.plot(4, np.log(0.001) / stats.norm.logcdf(4), "o", color=COLOUR["bound"])
     right.annotate("4 σ: 218,000", (4, 2.2e5), (-8, 6), textcoords="offset points", ha="right", color=COLOUR["bound"])
     right.set(xlabel="radius / σ", ylabel="votes needed", title="Each σ costs more than the last")

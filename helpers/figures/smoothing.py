@@ -54,7 +54,9 @@ def _half_space_plane(axes: Axes, edge: float, shift: float, disc: float) -> Non
             axes.add_patch(Circle((place, 0), k, fill=False, color=COLOUR[colour], linewidth=1, alpha=0.8))
         axes.plot(place, 0, "o", color=COLOUR[colour])
     axes.annotate("A", (-3.6, 3.1), color=COLOUR["model"], fontsize=15, fontweight="bold")
-    axes.annotate("same $p_A$", (0, -disc), (0, -4), textcoords="offset points", color=COLOUR["truth"], ha="center", va="top")
+    axes.annotate(
+        "same $p_A$", (0, -disc), (0, -4), textcoords="offset points", color=COLOUR["truth"], ha="center", va="top"
+    )
     axes.set(xlim=(-4, 6), ylim=(-3.7, 3.7), aspect="equal", xlabel="along δ, in σ", ylabel="across δ, in σ")
 
 
