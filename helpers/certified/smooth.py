@@ -40,21 +40,8 @@ class Smooth:
     def votes(self, x: Tensor, n: int, *, generator: Generator | None = None, progress: bool = False) -> Tensor:
         """How many of n fresh noisy copies of each image f puts in each class: x (N, ...) -> (N, K) int64."""
         checks.whole("n", n)
-        classes = self._classes(x, generator)
-        total, batch = len(x) * n, self.batch(x)
-        counts = torch.zeros(len(x) * classes, dtype=torch.int64, device=x.device)
-        flawed = torch.zeros((), dtype=torch.bool, device=x.device)
-        noise = torch.empty((min(batch, total), *x.shape[1:]), device=x.device, dtype=x.dtype)
-        with evaluating(self.model), runtime.progress(range(0, total, batch), "voting", show=progress) as bar:
-            for start in bar:
-                row = torch.arange(start, min(start + batch, total), device=x.device) // n  # whose copies these are
-                copies = noise[: len(row)].normal_(0, self.sigma, generator=generator).add_(x[row])
-                logits = self.model(copies)
-                flawed |= logits.isnan().any()
-                counts += torch.bincount(row * classes + logits.argmax(1), minlength=len(counts))
-        if flawed:
-            raise ValueError("the model must return logits without NaN, got NaN for a noisy copy of the images")
-        return counts.view(len(x), classes)
+        with evaluating(self.model):
+            return self._count(x, n, self._classes(x, generator), generator, progress)
 
     def predict(
         self, x: Tensor, n: int, alpha: float, *, generator: Generator | None = None, progress: bool = False
@@ -63,6 +50,7 @@ class Smooth:
         checks.level(alpha)
         return smoothed_predict(self.votes(x, n, generator=generator, progress=progress), alpha)
 
+    @torch.no_grad()
     def certify(
         self,
         x: Tensor,
@@ -81,13 +69,13 @@ class Smooth:
         checks.level(alpha)
         checks.whole("n0", n0)
         checks.whole("n", n)
-        self._classes(x, generator)
-        group, done = max(1, 8 * self.batch(x) // (n0 + n)), list[Certificate]()
+        classes = self._classes(x, generator)
+        group, done = max(1, 16 * self.batch(x) // (n0 + n)), list[Certificate]()
         try:
-            with runtime.progress(x.split(group), "certifying", show=progress) as bar:
+            with evaluating(self.model), runtime.progress(x.split(group), "certifying", show=progress) as bar:
                 for images in bar:
-                    selection = self.votes(images, n0, generator=generator)
-                    votes = self.votes(images, n, generator=generator)
+                    selection = self._count(images, n0, classes, generator)
+                    votes = self._count(images, n, classes, generator)
                     done.append(certify(selection, votes, sigma=self.sigma, alpha=alpha))
         except KeyboardInterrupt:
             if not done:
@@ -109,6 +97,23 @@ class Smooth:
         """How many noisy copies of an image of x (N, ...) the budget allows at once: at least one."""
         budget = self.budget or BUDGET["cpu" if x.device.type == "cpu" else "other"]
         return max(1, budget // max(1, x[0].numel()))
+
+    def _count(self, x: Tensor, n: int, classes: int, generator: Generator | None, progress: bool = False) -> Tensor:
+        """What votes returns, the checks and the evaluation mode left to the caller."""
+        total, batch = len(x) * n, self.batch(x)
+        counts = torch.zeros(len(x) * classes, dtype=torch.int64, device=x.device)
+        flawed = torch.zeros((), dtype=torch.bool, device=x.device)
+        noise = torch.empty((min(batch, total), *x.shape[1:]), device=x.device, dtype=x.dtype)
+        with runtime.progress(range(0, total, batch), "voting", show=progress) as bar:
+            for start in bar:
+                row = torch.arange(start, min(start + batch, total), device=x.device) // n  # whose copies these are
+                copies = noise[: len(row)].normal_(0, self.sigma, generator=generator).add_(x[row])
+                logits = self.model(copies)
+                flawed |= logits.isnan().any()
+                counts += torch.bincount(row * classes + logits.argmax(1), minlength=len(counts))
+        if flawed:
+            raise ValueError("the model must return logits without NaN, got NaN for a noisy copy of the images")
+        return counts.view(len(x), classes)
 
     @torch.no_grad()
     def _classes(self, x: Tensor, generator: Generator | None) -> int:

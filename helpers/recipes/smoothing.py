@@ -62,6 +62,12 @@ def noise_source(model: nn.Module) -> torch.Generator:
     return runtime.generator(1, next(model.parameters()).device)
 
 
+@recipe("mnist_sigma012", model=models.lenet, measure=under_noise(0.12), half=True)
+def mnist_sigma012(model: nn.Module) -> None:
+    """Gaussian noise of scale 0.12; ten epochs."""
+    train(model, gaussian_loss(0.12, generator=noise_source(model)))
+
+
 @recipe("mnist_sigma025", model=models.lenet, measure=under_noise(0.25), half=True)
 def mnist_sigma025(model: nn.Module) -> None:
     """Gaussian noise of scale 0.25; ten epochs."""

@@ -234,6 +234,7 @@ def nan_when_noisy(x: Tensor) -> Tensor:
         (lambda: FLAT.votes(images(2), 10), r"logits \(N, K\), K >= 2, got \(1, 1\)"),
         (lambda: GOOD.votes(images(2) * math.nan, 10), "x must be finite, got 32 NaN"),
         (lambda: GOOD.votes(images(0), 10), "x must be a non-empty floating batch"),
+        (lambda: GOOD.certify(images(0), 10, 10, 0.05), "x must be a non-empty floating batch"),
         (lambda: GOOD.votes(images(2).long(), 10), "x must be a non-empty floating batch"),
         (lambda: GOOD.votes(images(2).to("meta"), 10), "x must live where the model does, cpu, got meta"),
         (lambda: Smooth(lambda x: torch.full((len(x), 3), math.nan), 1.0).votes(images(2), 10), "NaN for the first"),
