@@ -17,6 +17,7 @@ from scipy import special
 from torch import Tensor
 
 from helpers.adversarial.threat import margin
+from helpers.certified import checks
 
 
 def lipschitz_upper_bound(weights: Sequence[Tensor]) -> float:
@@ -43,7 +44,7 @@ def margin_radius(logits: Tensor, y: Tensor, lipschitz: float, *, per_logit: boo
     Within ||delta||_2 < r the prediction stays y. (N, K), (N,) -> (N,). Raises ValueError for lipschitz <= 0.
     Tsuzuku et al. 2018, proposition 1; Hein & Andriushchenko 2017.
     """
-    _positive("lipschitz", lipschitz)
+    checks.positive("lipschitz", lipschitz)
     return margin(logits, y).clamp(min=0) / ((2 if per_logit else math.sqrt(2)) * lipschitz)
 
 
@@ -67,8 +68,8 @@ def neyman_pearson_bound(p_a: Tensor | float, distance: Tensor | float, sigma: f
 
     p_A in [0, 1] and distance >= 0 broadcast. Cohen et al. 2019, lemma 4.
     """
-    _positive("sigma", sigma)
-    p_a, distance = _probability("p_a", p_a), torch.as_tensor(distance, dtype=torch.float64)
+    checks.positive("sigma", sigma)
+    p_a, distance = checks.probability("p_a", p_a), torch.as_tensor(distance, dtype=torch.float64)
     if not (distance >= 0).all():
         raise ValueError(f"distance must be at least 0, got {float(distance.min()):.4g}")
     return torch.special.ndtr(torch.special.ndtri(p_a) - distance / sigma)
@@ -81,9 +82,9 @@ def certified_radius(p_a: Tensor | float, sigma: float, p_b: Tensor | float | No
     p_A <= p_B: nothing is certified. Shapes broadcast. Raises ValueError for sigma <= 0 and outside [0, 1].
     Cohen et al. 2019, theorem 1.
     """
-    _positive("sigma", sigma)
-    p_a = _probability("p_a", p_a)
-    p_b = 1 - p_a if p_b is None else _probability("p_b", p_b)
+    checks.positive("sigma", sigma)
+    p_a = checks.probability("p_a", p_a)
+    p_b = 1 - p_a if p_b is None else checks.probability("p_b", p_b)
     radius = sigma / 2 * (torch.special.ndtri(p_a) - torch.special.ndtri(p_b))
     return torch.where(p_a > p_b, radius, 0.0)
 
@@ -94,9 +95,9 @@ def clopper_pearson_lower(successes: Tensor | int, n: int, alpha: float) -> Tens
     P(p <= true probability) >= 1 - alpha whatever that is: one-sided. successes: any shape, 0 ... n. Raises
     ValueError for n < 1, counts outside 0 ... n, alpha outside (0, 1). Clopper & Pearson 1934.
     """
-    _level(alpha)
-    k = _counts("successes", torch.as_tensor(successes), n).double()
-    p = special.betaincinv(k.clamp(min=1).cpu(), (n - k + 1).cpu(), alpha)
+    checks.level(alpha)
+    k = checks.counts("successes", torch.as_tensor(successes), n).double()
+    p = special.betaincinv(k.clamp(min=1).cpu().numpy(), (n - k + 1).cpu().numpy(), alpha)
     return torch.where(k > 0, torch.as_tensor(p, dtype=torch.float64, device=k.device), 0.0)
 
 
@@ -110,10 +111,10 @@ def smoothed_predict(votes: Tensor, alpha: float) -> Tensor:
     n_A, n_B are the two largest counts. votes (N, K) -> (N,): wrong about g(x) with probability at most alpha.
     Cohen et al. 2019, PREDICT; Hung & Fithian 2019.
     """
-    _level(alpha)
-    top, classes = _counts("votes", votes, None).topk(2, dim=1)
+    checks.level(alpha)
+    top, classes = checks.counts("votes", votes, None).topk(2, dim=1)
     a, total = top[:, 0], top.sum(1)
-    tail = torch.as_tensor(special.bdtrc((a - 1).double().cpu(), total.cpu().numpy(), 0.5)).to(votes.device)
+    tail = torch.as_tensor(special.bdtrc((a - 1).double().cpu().numpy(), total.cpu().numpy(), 0.5)).to(votes.device)
     return torch.where(2 * tail <= alpha, classes[:, 0], ABSTAIN)
 
 
@@ -133,11 +134,11 @@ def certify(selection: Tensor, votes: Tensor, *, sigma: float, alpha: float) -> 
     chosen on one sample and bounded on the other. With probability at least 1 - alpha the certificate of an image
     holds. Cohen et al. 2019, CERTIFY.
     """
-    _positive("sigma", sigma)
+    checks.positive("sigma", sigma)
     if selection.shape != votes.shape:
         raise ValueError(f"selection and votes must agree, got {tuple(selection.shape)} and {tuple(votes.shape)}")
-    chosen = _counts("selection", selection, None).argmax(1)
-    n = _counts("votes", votes, None).sum(1)
+    chosen = checks.counts("selection", selection, None).argmax(1)
+    n = checks.counts("votes", votes, None).sum(1)
     if not (n == n[0]).all():
         raise ValueError(f"votes must hold as many copies of every image, got from {int(n.min())} to {int(n.max())}")
     lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], int(n[0]), alpha)
@@ -150,8 +151,8 @@ def max_certifiable_radius(n: int, alpha: float, sigma: float) -> float:
 
     It grows as sigma sqrt(2 ln n): 3.81 sigma for n = 100,000 and alpha = .001. Cohen et al. 2019, section 3.2.2.
     """
-    _level(alpha)
-    _positive("sigma", sigma)
+    checks.level(alpha)
+    checks.positive("sigma", sigma)
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     return float(certified_radius(alpha ** (1 / n), sigma))
@@ -166,8 +167,8 @@ def top_k_radius(p_label: Tensor, p_others: Tensor, k: int, sigma: float, *, hal
     at r = 0. k = 1 is certified_radius(p_l, sigma, max p_others). Bisection. Raises ValueError unless
     1 <= k <= K - 1. Jia et al. 2020, theorem 1.
     """
-    _positive("sigma", sigma)
-    p_label, p_others = _probability("p_label", p_label), _probability("p_others", p_others)
+    checks.positive("sigma", sigma)
+    p_label, p_others = checks.probability("p_label", p_label), checks.probability("p_others", p_others)
     if p_others.ndim != 2 or p_label.shape != p_others.shape[:1] or not 1 <= k <= p_others.shape[1]:
         raise ValueError(f"k must lie in 1 ... K - 1 with p_label (N,) and p_others (N, K - 1), got k = {k} with "
                          f"{tuple(p_label.shape)} and {tuple(p_others.shape)}")  # fmt: skip
@@ -195,42 +196,10 @@ def lecuyer_radius(p_a: Tensor, p_b: Tensor, sigma: float, *, points: int = 1000
     beta, beta <= 1; then A stays first if p_A > e^{2 beta} p_B + (1 + e^beta) delta. (N,), (N,) -> (N,); 0 where
     p_A <= p_B. Lecuyer et al. 2018, proposition 1, as in Cohen et al. 2019, appendix I.
     """
-    _positive("sigma", sigma)
-    p_a, p_b = torch.broadcast_tensors(_probability("p_a", p_a), _probability("p_b", p_b))
+    checks.positive("sigma", sigma)
+    p_a, p_b = torch.broadcast_tensors(checks.probability("p_a", p_a), checks.probability("p_b", p_b))
     limit = (0.5 * (p_a / p_b).log()).clamp(min=0, max=1)
     beta = limit[..., None] * torch.arange(1, points + 1, device=p_a.device, dtype=torch.float64) / points
     room = p_a[..., None] - (2 * beta).exp() * p_b[..., None]  # (1 + e^beta) delta
     private = sigma * beta / (2 * (1.25 * (1 + beta.exp()) / room.clamp(min=0)).log()).sqrt()
     return torch.where(p_a > p_b, private.amax(-1), 0.0)
-
-
-# What goes in.
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a positive number, got {value}")
-
-
-def _level(alpha: float) -> None:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie in (0, 1), got {alpha}; 0.001 is usual")
-
-
-def _probability(name: str, p: Tensor | float) -> Tensor:
-    p = torch.as_tensor(p).double()
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"{name} must lie in [0, 1], got values from {float(p.min()):.4g} to {float(p.max()):.4g}")
-    return p
-
-
-def _counts(name: str, counts: Tensor, n: int | None) -> Tensor:
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
-    if counts.is_floating_point() or counts.numel() == 0 or (n is None and (counts.ndim != 2 or counts.shape[1] < 2)):
-        wanted = "whole numbers" if n is not None else "whole numbers (N, K), K >= 2"
-        raise ValueError(f"{name} must be {wanted}, got {tuple(counts.shape)} of {counts.dtype}")
-    high = counts.max() if n is None else n
-    if counts.min() < 0 or counts.max() > high:
-        raise ValueError(f"{name} must lie in 0 ... {int(high)}, got from {int(counts.min())} to {int(counts.max())}")
-    return counts
