@@ -144,8 +144,9 @@ def _never_beyond(f: Function, draw: Draw) -> None:
     distance = gaps.amin(1)
     for per_logit, constant in ((False, _spectral(w)), (True, float(w.norm(dim=1).max()))):
         got = f(z, y, constant, per_logit=per_logit)
-        text = "at most the distance to the boundary of a linear classifier"
-        require(got <= distance * 1.001, expected=f"{text}: {distance[:4].tolist()}...", got=got)
+        k = int((got / distance).argmax())
+        text = f"at most {distance[k]:.4g}, the distance to the boundary of a linear classifier, at [{k}]"
+        require(got <= distance * 1.001, expected=text, got=f"{got[k]:.4g} there")
 
 
 def _reaches(f: Function, draw: Draw) -> None:
