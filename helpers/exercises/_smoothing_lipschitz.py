@@ -67,7 +67,7 @@ lipschitz_upper_bound = Exercise(
     "9.1",
     smoothing.lipschitz_upper_bound,
     checks=(
-        holds("is 1 for rotations, which change no length", _rotations),
+        holds("is 1 for rotations, which change no length", _rotations, seconds=10),
         holds("is no smaller than the slope of c |x| = relu(c x) + relu(-c x)", _absolute_value),
         holds("no two points of a ReLU net move further apart than L times their distance", _stretches),
         same("is the product of the largest singular values", _layers, rtol=1e-3, times=6),
