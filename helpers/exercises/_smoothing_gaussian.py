@@ -38,8 +38,9 @@ def _half_space(f: Function, draw: Draw) -> None:
     threshold = sigma * math.sqrt(2) * torch.erfinv(torch.tensor(2 * p - 1, dtype=F64)).item()
     votes = (noise + distance <= threshold).double().mean().item()
     wrong = 5 * math.sqrt(0.25 / n)
+    got = f(tensor(p).to(draw.device), tensor(distance).to(draw.device), sigma)
     require(
-        abs(f(p, distance, sigma).item() - votes) < wrong,
+        abs(got.item() - votes) < wrong,
         expected=f"{votes:.4f} +- {wrong:.4f}, what {n:,} noisy copies of x + delta vote under the half-space",
         on=f"p_a = {p:.4g}, distance = {distance:.4g}, sigma = {sigma:.4g}",
     )
@@ -128,6 +129,11 @@ neyman_pearson_bound = Exercise(
         (
             _bound(cdf=lambda z: (-(z**2) / 2).exp() / math.sqrt(2 * math.pi)),
             "That is the density of the normal law; Phi is its integral, `torch.special.ndtr`.",
+        ),
+        (
+            lambda p_a, distance, sigma: ndtr(ndtri(p_a) - distance / sigma),
+            "`torch.special` wants tensors, and p_a may be a plain number: `p_a = torch.as_tensor(p_a, "
+            "dtype=torch.float64)` first, and the same for distance.",
         ),
         (
             lambda p_a, distance, sigma: tensor(p_a) - tensor(distance) / (sigma * math.sqrt(2 * math.pi)),

@@ -16,8 +16,10 @@ Function = Callable[..., Any]
 
 def _box(draw: Draw) -> Any:
     rows, n, m = draw.choice([(5, 3, 4), (1, 6, 2), (7, 4, 4)])
-    lower = draw.normal(rows, n)
-    return args(lower, lower + draw.uniform(rows, n, high=2.0), draw.normal(m, n), draw.normal(m))
+    lower, weight = draw.normal(rows, n), draw.normal(m, n)
+    weight[0] = -weight[0].abs()
+    weight[1, 0], weight[1, 1] = weight[1, 0].abs() + 0.2, -weight[1, 1].abs() - 0.2
+    return args(lower, lower + draw.uniform(rows, n, low=0.1, high=2.0), weight, draw.normal(m))
 
 
 def _contains(f: Function, draw: Draw) -> None:

@@ -67,7 +67,7 @@ lipschitz_upper_bound = Exercise(
     "9.1",
     smoothing.lipschitz_upper_bound,
     checks=(
-        holds("is 1 for rotations, which change no length", _rotations),
+        holds("is 1 for rotations, which change no length", _rotations, seconds=10),
         holds("is no smaller than the slope of c |x| = relu(c x) + relu(-c x)", _absolute_value),
         holds("no two points of a ReLU net move further apart than L times their distance", _stretches),
         same("is the product of the largest singular values", _layers, rtol=1e-3, times=6),
@@ -144,19 +144,23 @@ def _never_beyond(f: Function, draw: Draw) -> None:
     distance = gaps.amin(1)
     for per_logit, constant in ((False, _spectral(w)), (True, float(w.norm(dim=1).max()))):
         got = f(z, y, constant, per_logit=per_logit)
-        text = "at most the distance to the boundary of a linear classifier"
-        require(got <= distance * 1.001, expected=f"{text}: {distance[:4].tolist()}...", got=got)
+        k = int((got / distance).argmax())
+        text = f"at most {distance[k]:.4g}, the distance to the boundary of a linear classifier, at [{k}]"
+        require(got <= distance * 1.001, expected=text, got=f"{got[k]:.4g} there")
 
 
 def _reaches(f: Function, draw: Draw) -> None:
     scale, x = draw.number(0.3, 4.0), draw.normal(5, 6)
     across = torch.linalg.qr(draw.normal(6, 2))[0].T * scale
     along = torch.stack([across[0], -across[0]])
+    results = []
     for per_logit, w, name in ((False, across, "orthogonal rows"), (True, along, "opposite rows")):
         z = x @ w.T
         distance = (z[:, 0] - z[:, 1]).abs() / (w[0] - w[1]).norm()
-        meaning = f"Two logits with {name} of length L: here the radius is the distance to the boundary itself."
-        agree(f(z, z.argmax(1), scale, per_logit=per_logit), distance, rtol=1e-3, atol=1e-4, meaning=meaning)
+        results.append((f(z, z.argmax(1), scale, per_logit=per_logit), distance, name, per_logit))
+    for got, distance, name, per_logit in results:
+        on = f"two logits W x with {name} of length {scale:.4g} = lipschitz, per_logit = {per_logit}"
+        agree(got, distance, rtol=1e-3, atol=1e-4, on=on, meaning="Here the radius is the distance to the boundary.")
 
 
 def _radius(
@@ -185,8 +189,8 @@ margin_radius = Exercise(
     "9.2",
     smoothing.margin_radius,
     checks=(
+        holds("is the distance to the boundary of two orthogonal, or two opposite, logits", _reaches),
         holds("never passes the boundary of a linear classifier", _never_beyond),
-        holds("reaches that boundary where two rows are orthogonal, or opposite", _reaches),
         same("is max(M, 0) / (sqrt(2) L), L of the whole map", _scores),
         same("is max(M, 0) / (2 L), L of each logit", lambda draw: args(*_scores(draw), per_logit=True)),
     ),

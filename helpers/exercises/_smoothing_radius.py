@@ -139,6 +139,15 @@ certified_radius = Exercise(
             "The sign is flipped: Phi^{-1}(p_A) comes first, and the radius is positive where p_A > p_B.",
         ),
         (
+            lambda p_a, sigma, p_b=None: torch.where(
+                p_a > (p_b if p_b is not None else 1 - p_a),
+                sigma / 2 * (ndtri(p_a) - ndtri(p_b if p_b is not None else 1 - p_a)),
+                0.0,
+            ),
+            "`torch.special` wants tensors, and p_a may be a plain number: `p_a = torch.as_tensor(p_a, "
+            "dtype=torch.float64)` first.",
+        ),
+        (
             _of_the_gap,
             "Phi^{-1} is not linear: take it of p_A and of p_B, and then the difference, not of the gap p_A - p_B.",
         ),

@@ -159,6 +159,27 @@ clopper_pearson_lower = Exercise(
 )
 
 
+LEVELS = (
+    5.0,
+    3.5,
+    2.4,
+    1.8,
+    1.4,
+    1.15,
+    1.03,
+    0.97,
+    0.92,
+    0.86,
+    0.8,
+    0.72,
+    0.64,
+    0.57,
+    0.48,
+    0.4,
+    0.3,
+)  # of the P-value
+
+
 def p_value(votes: Tensor) -> Tensor:
     """min(1, 2 P(Bin(n_A + n_B, 1/2) >= n_A)), in double precision on the CPU."""
     two = votes.cpu().topk(2, dim=1).values.numpy()
@@ -178,18 +199,19 @@ def _polled(draw: Draw) -> Any:
 
 
 def _exactly(f: Function, draw: Draw) -> None:
-    second, classes = draw.integer(6, 60), draw.integer(3, 6)
-    first = second + 2 + int(draw.number(1.0, 2.5) * math.sqrt(2 * second))
-    votes = torch.full((1, classes), second // 2, device=draw.device)
+    """All the levels are tried before one is judged: which of them fail tells the mistakes apart."""
+    second, classes = draw.integer(80, 300), draw.integer(3, 6)
+    first = second + 2 + int(draw.number(1.8, 2.3) * math.sqrt(2 * second))
+    votes = torch.full((1, classes), 1 + int(0.45 * math.sqrt(2 * second) / (classes - 2)), device=draw.device)
     place = draw.uniform(classes).argsort()
+    place = place.roll(1) if place[0] == 0 else place  # class 0 does not lead: -1 and 0 are told apart
     votes[0, place[:2]] = torch.tensor([first, second], device=draw.device)
-    chance = p_value(votes).item()
-    for factor, wanted in ((1.03, int(place[0])), (0.97, -1)):
-        text = "the class" if wanted >= 0 else "ABSTAIN"
-        require(
-            f(votes, factor * chance) == wanted,
-            expected=f"{wanted} ({text}): the P-value is {chance:.5g}, {factor:g} of it is alpha",
-        )
+    chance, top = p_value(votes).item(), int(place[0])
+    named = {share: int(f(votes, share * chance)) for share in (1 / chance - 0.5, *LEVELS)}
+    for share, got in sorted(named.items(), key=lambda pair: abs(math.log(pair[0]))):
+        wanted = f"{top}, the class: the P-value is {chance:.5g}" if share > 1 else f"-1: the P-value is {chance:.5g}"
+        on = f"votes = {votes.tolist()}, alpha = {share * chance:.5g}"
+        require(got == (top if share > 1 else -1), expected=wanted, got=got, on=on)
 
 
 def _seldom_wrong(f: Function, draw: Draw) -> None:
@@ -236,8 +258,8 @@ smoothed_predict = Exercise(
     "9.7",
     smoothing.smoothed_predict,
     checks=(
-        holds("names a class at most alpha of the time when two are equally probable", _seldom_wrong, times=2),
-        holds("names it exactly when the P-value of the two largest counts is at most alpha", _exactly, times=3),
+        holds("names a class exactly when the P-value of the two largest counts is at most alpha", _exactly, times=3),
+        holds("names one at most alpha of the time when two are equally probable", _seldom_wrong, times=2),
         same("is that class, or -1, row by row", _polled, times=6),
     ),
     mistakes=(
