@@ -18,7 +18,7 @@ def votes_bar(axes: Axes, votes: Tensor, names: Sequence[str], lower: float, lea
     """Shares of the votes (K,) as bars, with the bound of the leader's probability and the line of one half."""
     n = int(votes.sum())
     colours = [COLOUR["model" if k == leader else "muted"] for k in range(len(votes))]
-    axes.bar(range(len(votes)), votes.cpu() / n, color=colours)
+    axes.bar(range(len(votes)), (votes.double().cpu() / n).tolist(), color=colours)
     axes.plot((leader - 0.45, leader + 0.45), (lower, lower), color=COLOUR["bound"], linewidth=3)
     axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
     axes.set_xticks(range(len(votes)), list(names))
