@@ -258,9 +258,14 @@ smoothed_predict = Exercise(
     "9.7",
     smoothing.smoothed_predict,
     checks=(
-        holds("names a class exactly when the P-value of the two largest counts is at most alpha", _exactly, times=3),
-        holds("names one at most alpha of the time when two are equally probable", _seldom_wrong, times=2),
-        same("is that class, or -1, row by row", _polled, times=6),
+        holds(
+            "names a class exactly when the P-value of the two largest counts is at most alpha",
+            _exactly,
+            times=3,
+            seconds=15,
+        ),
+        holds("names one at most alpha of the time when two are equally probable", _seldom_wrong, times=2, seconds=15),
+        same("is that class, or -1, row by row", _polled, times=6, seconds=15),
     ),
     mistakes=(
         (lambda votes, alpha: votes.argmax(1), "It never abstains: with close votes the majority may be chance."),
