@@ -96,8 +96,8 @@ top_k_radius = Exercise(
     smoothing.top_k_radius,
     checks=(
         holds("is Cohen's radius for k = 1", _like_cohen, dtype=F64),
-        holds("does not shrink when k grows", _grows_with_k, dtype=F64),
-        same("solves the equation, or is 0", _many, dtype=F64, rtol=1e-4, atol=MISSED, times=4),
+        holds("does not shrink when k grows", _grows_with_k, dtype=F64, seconds=15),
+        same("solves the equation, or is 0", _many, dtype=F64, rtol=1e-4, atol=MISSED, times=4, seconds=15),
         holds("does not depend on the order of the other classes", _order, dtype=F64),
     ),
     mistakes=(
