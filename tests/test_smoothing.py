@@ -276,7 +276,7 @@ def worst_advantage(p: np.ndarray, k: int, shift: float, cells: int = 400) -> fl
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-@pytest.mark.parametrize("p", [(0.5, 0.3, 0.15, 0.05), (0.3, 0.3, 0.25, 0.15), (0.4, 0.45, 0.1, 0.05)])
+@pytest.mark.parametrize("p", [(0.5, 0.3, 0.15, 0.05), (0.3, 0.3, 0.25, 0.15), (0.85, 0.06, 0.05, 0.04)])
 def test_the_top_k_radius_is_where_the_worst_classifier_wins(p: tuple[float, ...], k: int) -> None:
     values = np.array(p)
     r = float(S.top_k_radius(double(p[0]), torch.tensor([p[1:]], dtype=torch.float64), k, 1.0))
@@ -310,6 +310,20 @@ def test_lecuyer_is_below_li_is_below_cohen(sigma: float) -> None:
         assert (lecuyer < li)[inside].all() and (li < cohen)[inside].all()
         assert (lecuyer[inside] > 0).all()
         assert not (lecuyer + li + cohen)[~inside].any()
+
+
+@pytest.mark.parametrize("sigma", [0.25, 1.0])
+def test_lecuyer_is_the_largest_shift_that_some_private_noise_certifies(sigma: float) -> None:
+    """(beta, delta)-privacy with delta = 1.25 exp(-beta^2 sigma^2 / (2 r^2)), beta <= 1, keeps A first just up to r."""
+    beta = torch.linspace(1e-3, 1, 4000, dtype=torch.float64)
+    for p_a, p_b in ((0.6, 0.2), (0.9, 0.1), (0.999, 0.001)):
+        r = float(S.lecuyer_radius(double(p_a), double(p_b), sigma))
+
+        def certifies(shift: float, p_a: float = p_a, p_b: float = p_b) -> bool:
+            delta = 1.25 * (-((beta * sigma / shift) ** 2) / 2).exp()
+            return bool((p_a > (2 * beta).exp() * p_b + (1 + beta.exp()) * delta).any())
+
+        assert certifies(0.999 * r) and not certifies(1.001 * r)
 
 
 # Bad input: each message names the argument, the value and what is allowed.

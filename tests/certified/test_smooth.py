@@ -100,6 +100,22 @@ def test_certificates_of_known_classifiers_fail_in_at_most_alpha_of_all_cases(na
         assert radius == math.inf and not false.any()
 
 
+def test_the_class_is_chosen_on_other_votes_than_those_that_bound_it() -> None:
+    """Ten equal classes, argmax of ten noisy zeros: a bound above 0.1 in at most alpha of all cases; and the draws are
+    those of votes(n0) and votes(n) in turn."""
+    trials, alpha = 1_500, 0.05
+    x = torch.zeros(trials, 10)
+    found = Smooth(lambda z: z, SIGMA).certify(x, 30, 300, alpha, generator=runtime.generator(0))
+    assert (found.prediction == smoothing.ABSTAIN).all()
+    assert (found.lower > 0.1).sum() <= allowed_failures(trials, alpha)
+    smooth, g, model_x = Smooth(network(), SIGMA), runtime.generator(1), images(1)
+    by_hand = smoothing.certify(
+        smooth.votes(model_x, 7, generator=g), smooth.votes(model_x, 90, generator=g), sigma=SIGMA, alpha=alpha
+    )
+    at_once = smooth.certify(model_x, 7, 90, alpha, generator=runtime.generator(1))
+    assert all(torch.equal(a, b) for a, b in zip(by_hand, at_once, strict=True))
+
+
 @pytest.mark.parametrize("name", ["half-space", "in the ball", "slab"])
 def test_certificates_approach_what_exact_probabilities_give(name: str) -> None:
     example, point = EXAMPLES[name]
@@ -195,6 +211,19 @@ def test_a_half_space_flips_beyond_its_certificate_and_never_inside(seed: int) -
         chosen = flips(votes, certified, 1e-3)[inside & far]
         assert len(chosen) > 10
         assert float(chosen.double().mean()) == expected
+
+
+def test_the_attack_sees_what_only_the_noise_reaches() -> None:
+    """Logits 0.3 and 5 relu(x_1 - 0.8): at x_1 = 0.3 the network is flat, its smoothed version rises with x_1."""
+
+    def model(z: Tensor) -> Tensor:
+        return torch.stack([torch.full_like(z[:, 0], 0.3), 5 * (z[:, 0] - 0.8).relu()], 1)
+
+    x = torch.full((20, 4), 0.3)
+    x_adv = pgd_smoothed(
+        model, x, torch.zeros(20).long(), sigma=0.3, eps=0.25, steps=10, samples=512, generator=runtime.generator(0)
+    )
+    assert (x_adv[:, 0] - x[:, 0] > 0.23).all()
 
 
 def test_flips_need_another_class_and_significance() -> None:
