@@ -64,7 +64,8 @@ class Smooth:
         """CERTIFY: n0 votes choose the class, n others bound its probability (smoothing.certify).
 
         Each certificate holds with probability at least 1 - alpha. Interrupted (KeyboardInterrupt), it returns the
-        certificates of the images that are finished, the first ones of x, with a warning that says how many.
+        certificates of the images that are finished, the first ones of x, with a warning that says how many. The images
+        are taken in groups, which the budget sets: so does the order of the draws.
         """
         checks.level(alpha)
         checks.whole("n0", n0)

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from helpers import data, models, runtime
 from helpers.certified.bounds import ibp_loss, interval_certified
 from helpers.certified.certificates import average_certified_radius, certified_accuracy
-from helpers.certified.noise_training import TrainingLoss, consistency_loss, gaussian_loss
+from helpers.certified.noise_training import TrainingLoss, consistency_loss, gaussian_loss, smoothadv_loss
 from helpers.certified.smooth import Smooth
 from helpers.checkpoints import recipe
 from helpers.risk import cosine_schedule
+from helpers.smoothing import certify
 from helpers.training import accuracy, fit
 
 EPOCHS, BATCH = 10, 128
@@ -30,7 +31,8 @@ def under_noise(sigma: float) -> Callable[[nn.Module], dict[str, float]]:
         generator = runtime.generator(0, device)
         noise = sigma * torch.randn(x.shape, generator=generator, device=device)
         noisy = accuracy(model, x + noise, y)
-        found = Smooth(model, sigma).certify(x[:100], 100, 1_000, 0.001, generator=generator, progress=False)
+        selection, votes = (Smooth(model, sigma).votes(x[:100], n, generator=generator) for n in (100, 1_000))
+        found = certify(selection, votes, sigma=sigma, alpha=0.001)
         radii = torch.tensor([0, sigma, 2 * sigma])
         at = certified_accuracy(found.prediction, found.radius, y[:100], radii).tolist()
         return {
@@ -91,6 +93,19 @@ def mnist_sigma100(model: nn.Module) -> None:
 def mnist_consistency050(model: nn.Module) -> None:
     """Noise of scale 0.5, two copies that shall agree: weight 10, entropy 0.5; ten epochs."""
     train(model, consistency_loss(0.5, weight=10, entropy=0.5, generator=noise_source(model)))
+
+
+@recipe("mnist_smoothadv050", model=models.lenet, measure=under_noise(0.5), half=True)
+def mnist_smoothadv050(model: nn.Module) -> None:
+    """SmoothAdv, noise of scale 0.5: two copies, attacks of two steps, eps growing to 1 in two of the ten epochs."""
+    step = 0
+
+    def eps() -> float:
+        nonlocal step
+        step += 1
+        return min(1.0, step / 936)
+
+    train(model, smoothadv_loss(0.5, eps=eps, steps=2, copies=2, generator=noise_source(model)))
 
 
 IBP_EPS = 0.1
