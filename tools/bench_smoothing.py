@@ -1,0 +1,74 @@
+"""What certification costs beside the bare forward passes, how much memory it takes, and the exact bounds of arrays."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from scipy import stats
+
+from helpers import data, models, runtime
+from helpers.certified.smooth import Smooth
+from helpers.smoothing import clopper_pearson_lower
+
+
+def rows(rounds: int = 7, copies: int = 12_000) -> Iterator[tuple[str, float, float, str]]:
+    """The rows of lecture 9; bare passes and certification take turns, so that what else runs falls on both."""
+    device = runtime.device()
+    limit = 1 / 0.8 if device.type == "cpu" else 1 / 0.9
+    yield "bare passes a second / passes in certify", _overhead(device, rounds, copies), limit, ""
+    yield "most entries of noise at once / budget", _peak(device), 1.0, ""
+    yield "Clopper-Pearson: array / loop of scalar calls", _vectorised(), 0.01, ""
+
+
+def _overhead(device: torch.device, rounds: int, copies: int) -> float:
+    """Seconds a noisy pass inside certify over seconds a bare pass at the best batch size, medians over the rounds."""
+    model, x = models.lenet().to(device).eval(), data.load("mnist").x_test[:8].to(device)
+    smooth, n0 = Smooth(model, 0.5), 100
+    batches = [torch.rand(size, 1, 28, 28, device=device) for size in (128, 256, 512, 1024, 2048)]
+
+    def bare(batch: torch.Tensor) -> Callable[[], object]:
+        @torch.no_grad()
+        def run() -> None:
+            for _ in range(max(1, copies // len(batch))):
+                model(batch)
+
+        return run
+
+    def ours() -> None:
+        smooth.certify(x, n0, copies // len(x) - n0, 0.001, progress=False)
+
+    runs = [(ours, copies), *((bare(batch), max(1, copies // len(batch)) * len(batch)) for batch in batches)]
+    times = [[_seconds(run, device) / passes for run, passes in runs] for _ in range(rounds + 1)][1:]
+    certified, *bare_passes = (statistics.median(column) for column in zip(*times, strict=True))
+    return certified / min(bare_passes)
+
+
+def _peak(device: torch.device) -> float:
+    """The largest input that the network sees over the budget, for n = 10, 1,000 and 100,000."""
+    largest, budget = 0, 2**16
+
+    def model(x: torch.Tensor) -> torch.Tensor:
+        nonlocal largest
+        largest = max(largest, x.numel())
+        return x[:, :2]
+
+    for n in (10, 1_000, 100_000):
+        Smooth(model, 0.5, budget=budget).votes(torch.rand(3, 16, device=device), n)
+    return largest / budget
+
+
+def _vectorised(n: int = 1_000) -> float:
+    """n + 1 exact bounds at once over as many calls of scipy.stats.beta.ppf, which statsmodels makes."""
+    counts = torch.arange(1, n + 1)
+    ours = min(_seconds(lambda: clopper_pearson_lower(counts, n, 0.001), counts.device) for _ in range(5))
+    loop = _seconds(lambda: [stats.beta.ppf(0.001, k, n - k + 1) for k in range(1, n + 1)], counts.device)
+    return ours / loop
+
+
+def _seconds(run: Callable[[], object], device: torch.device) -> float:
+    start = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
