@@ -97,7 +97,7 @@ def carlini_wagner(
     c: float = 1.0,
     rate: float = 0.05,
     kappa: float = 0.0,
-    shrink: float = 1e-4,
+    shrink: float = 1e-2,
     targeted: bool = False,
 ) -> Tensor:
     r"""min over w of ||x_adv - x||_2^2 + c max(M, -kappa),  x_adv = (tanh w + 1) / 2, by Adam.
