@@ -25,12 +25,17 @@ PICTURES, SELECTION = 500, 100  # the first pictures of the test set; n_0
 COMMAND = "python -m helpers.certified.stored"
 FOLDER = data.FOLDER / "smoothing"
 PLAN: dict[tuple[str, float], tuple[int, ...]] = {  # (checkpoint, scale of the noise): the n at which votes are kept
+    ("mnist_sigma012", 0.12): (100, 1_000, 10_000),
     ("mnist_sigma025", 0.25): (100, 1_000, 10_000),
     ("mnist_sigma050", 0.5): (100, 1_000, 10_000),
+    ("mnist_sigma100", 1.0): (100, 1_000, 10_000),
     ("mnist_consistency050", 0.5): (100, 1_000, 10_000),
     ("mnist_smoothadv050", 0.5): (100, 1_000, 10_000),
+    ("mnist_sigma025", 0.5): (100, 1_000),
+    ("mnist_sigma100", 0.5): (100, 1_000),
     ("mnist_sigma050", 0.25): (100, 1_000),
     ("mnist_sigma050", 1.0): (100, 1_000),
+    ("mnist_cnn", 0.25): (100, 1_000),
 }
 
 
@@ -97,7 +102,7 @@ def _write(arrays: dict[str, np.ndarray]) -> None:
     content = buffer.getvalue()
     facts = {
         "rebuild": COMMAND,
-        "measured": {key: list(value.shape) for key, value in sorted(arrays.items())},
+        "measured": {key: " x ".join(map(str, value.shape)) for key, value in sorted(arrays.items())},
         "sha256": sha256(content),
         "torch": torch.__version__,
     }
