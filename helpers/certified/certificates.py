@@ -79,7 +79,8 @@ def average_certified_radius(prediction: Tensor, radius: Tensor, y: Tensor) -> f
 
 PUBLISHED_RADII = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 # Certified test accuracy on CIFAR-10 of ResNet-110 trained with noise of scale sigma, at PUBLISHED_RADII: n = 100,000,
-# alpha = .001, 500 test pictures. From Cohen et al. 2019, table of appendix A (their figures, not measured here).
+# alpha = .001, 500 test pictures. Figures of Cohen et al. 2019 as their repository locuslab/smoothing
+# states them (analysis/markdown/vary_noise_cifar10), not measured here.
 PUBLISHED_CIFAR10 = {
     0.12: (0.59, 0.00, 0.00, 0.00, 0.00, 0.00),
     0.25: (0.60, 0.43, 0.27, 0.00, 0.00, 0.00),

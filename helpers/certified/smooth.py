@@ -107,9 +107,12 @@ class Smooth:
         noise = torch.empty((min(batch, total), *x.shape[1:]), device=x.device, dtype=x.dtype)
         with runtime.progress(range(0, total, batch), "voting", show=progress) as bar:
             for start in bar:
-                row = torch.arange(start, min(start + batch, total), device=x.device) // n  # whose copies these are
-                copies = noise[: len(row)].normal_(0, self.sigma, generator=generator).add_(x[row])
+                stop = min(start + batch, total)
+                copies = noise[: stop - start].normal_(0, self.sigma, generator=generator)
+                for i in range(start // n, -(-stop // n)):  # the images whose copies these are
+                    copies[max(0, i * n - start) : (i + 1) * n - start] += x[i]
                 logits = self.model(copies)
+                row = torch.arange(start, stop, device=x.device) // n
                 flawed |= logits.isnan().any()
                 counts += torch.bincount(row * classes + logits.argmax(1), minlength=len(counts))
         if flawed:
