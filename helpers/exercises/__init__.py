@@ -1,6 +1,6 @@
 """Exercises that check themselves.
 
-For students: `check`, `hint`, `solution`, `progress`. For the authors of helpers/exercises/<lecture>/: `Exercise`,
+For students: `check`, `hint`, `solution`, `progress`. For the authors of helpers/exercises/<lecture>.py: `Exercise`,
 its checks `same`, `holds`, `raises`, and `args`, `require`, `agree`, `Wrong`, `Draw` to write them with.
 """
 

@@ -47,7 +47,7 @@ def find(function: Callable[..., Any] | str) -> tuple[str, Exercise]:
 def _mentions(lecture: str, name: str) -> bool:
     """Whether the name stands in the lecture's list: spares the import of the other lectures."""
     for folder in sys.modules[PACKAGE].__path__:
-        path = Path(folder) / lecture / "__init__.py"
+        path = Path(folder) / f"{lecture}.py"
         if path.exists():
             return re.search(rf"\b{re.escape(name)}\b", path.read_text(encoding="utf-8")) is not None
     return True

@@ -9,7 +9,7 @@ from scipy import special, stats
 from torch.nn import functional as F
 
 from helpers.exercises import examine, exercises, find
-from helpers.exercises.smoothing.certificate import flawed
+from helpers.exercises._smoothing.certificate import flawed
 from helpers.smoothing import ABSTAIN, Certificate, certified_radius, clopper_pearson_lower
 
 

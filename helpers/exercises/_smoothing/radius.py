@@ -12,7 +12,7 @@ from torch.special import ndtr, ndtri
 
 from helpers import smoothing
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
-from helpers.exercises.smoothing.gaussian import F64, MISSED, erf_inverse, tensor
+from helpers.exercises._smoothing.gaussian import F64, MISSED, erf_inverse, tensor
 
 Function = Callable[..., Any]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers import mcmc
 from helpers.chains.state import chain, moved, noise
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
-from helpers.exercises.mcmc.samplers import F64, Arguments, Function, N, Z, obeys, standard
+from helpers.exercises._mcmc.samplers import F64, Arguments, Function, N, Z, obeys, standard
 
 
 def _target(draw: Draw, d: int) -> Callable[[Tensor], Tensor]:

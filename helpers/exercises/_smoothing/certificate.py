@@ -12,7 +12,7 @@ from torch.special import ndtri
 
 from helpers import smoothing
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
-from helpers.exercises.smoothing.gaussian import F64, MISSED
+from helpers.exercises._smoothing.gaussian import F64, MISSED
 from helpers.smoothing import ABSTAIN, Certificate, certified_radius, clopper_pearson_lower
 
 Function = Callable[..., Any]

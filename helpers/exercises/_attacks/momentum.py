@@ -10,7 +10,7 @@ import torch
 from helpers import attacks
 from helpers.adversarial.threat import goal, norm, spread
 from helpers.exercises import Draw, Exercise, args, same
-from helpers.exercises.attacks.gradient import images, input_gradient, network
+from helpers.exercises._attacks.gradient import images, input_gradient, network
 
 Function = Callable[..., Any]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from helpers import smoothing
 from helpers.exercises import Draw, Exercise, args, holds, require, same
-from helpers.exercises.smoothing.gaussian import F64
+from helpers.exercises._smoothing.gaussian import F64
 
 Function = Callable[..., Any]
 LEVELS = (

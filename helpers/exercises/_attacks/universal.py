@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from helpers import attacks
 from helpers.exercises import Draw, Exercise, args, holds, same
-from helpers.exercises.attacks.gradient import images, input_gradient, network
+from helpers.exercises._attacks.gradient import images, input_gradient, network
 
 Function = Callable[..., Any]
 

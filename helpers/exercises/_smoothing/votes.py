@@ -13,7 +13,7 @@ from torch.special import ndtri
 
 from helpers import smoothing
 from helpers.exercises import Draw, Exercise, args, holds, require, same
-from helpers.exercises.smoothing.gaussian import F64, MISSED, tensor
+from helpers.exercises._smoothing.gaussian import F64, MISSED, tensor
 
 Function = Callable[..., Any]
 

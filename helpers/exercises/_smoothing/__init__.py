@@ -1,0 +1,1 @@
+"""The exercises of Lecture 9, part by part; helpers.exercises.smoothing lists them."""
