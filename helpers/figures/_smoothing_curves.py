@@ -59,7 +59,7 @@ def two_sides(radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequ
     axes.fill_between(radii, certified, above, color=COLOUR["truth"], alpha=0.15, linewidth=0)
     axes.axvline(ceiling, color=COLOUR["bound"], linestyle=":", linewidth=1.5)
     axes.annotate("ceiling", (ceiling, 0.04), (4, 0), textcoords="offset points", color=COLOUR["bound"])
-    axes.annotate("left by the attack", (1.55, 0.72), color=COLOUR["attack"])
+    axes.annotate("left by the attack", (1.7, 0.78), color=COLOUR["attack"])
     axes.annotate("certified", (0.3, 0.72), color=COLOUR["bound"])
     axes.annotate("the truth", (1.45, 0.45), color=COLOUR["truth"], fontsize=14)
     axes.set(xlabel="$\\ell_2$ radius", ylabel="accuracy", ylim=(-0.02, 1.1), xlim=(0, None))

@@ -124,7 +124,7 @@ def closed_forms(
     for tau, colour in zip(taus, FAMILY, strict=False):
         left.plot(line, slabs[tau], color=colour, label=f"{tau:g}")
     left.axhline(0.5, color=COLOUR["data"], linewidth=1)
-    left.set(xlabel="$x/\\sigma$", ylabel="$P(f(x+\\sigma\\xi)=1)$", ylim=(0.45, 1.04))
+    left.set(xlabel="$x/\\sigma$", ylabel="$P(f(x+\\sigma\\xi)=1)$", ylim=(0.28, 1.04))
     left.legend(loc="lower right", title="certificate at 0")
     left.set_title("Slabs: always above ½, so $g$ = 1 everywhere")
     p = torch.linspace(0.55, 0.99, 45)
