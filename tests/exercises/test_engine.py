@@ -3,6 +3,7 @@
 import _thread
 import builtins
 import random
+import signal
 import sys
 import threading
 import time
@@ -195,9 +196,13 @@ def test_the_stop_button_stops_the_check() -> None:
             pass
 
     out, before = sys.stdout, set(threading.enumerate())
-    with pytest.raises(KeyboardInterrupt):
-        threading.Timer(0.2, _thread.interrupt_main).start()
-        examine(scaled, SCALED)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore the signal
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            threading.Timer(0.2, _thread.interrupt_main).start()
+            examine(scaled, SCALED)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert sys.stdout is out and not any(t.is_alive() for t in set(threading.enumerate()) - before)
 
 
