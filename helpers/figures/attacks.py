@@ -173,13 +173,14 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     way = torch.linalg.lstsq(d.flatten(1).T, path.flatten(1).T).solution
     slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
     fig, (left, right) = figure(1, 2, width=10, height=4.2)
-    left.contourf(a, a, loss, levels=12, cmap="YlOrBr")
+    side = [a[0], a[-1]] * 2
+    left.imshow(loss, origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
     if margin.min() < 0 < margin.max():
         left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
     left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
     left.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
     left.set_title(f"{network}: loss, boundary, PGD's way")
-    right.semilogy(a.numpy(), loss[10].clamp(min=1e-10).numpy(), "o-", color=COLOUR["attack"], markersize=5)
-    right.set(xlabel="towards the end of PGD", ylabel="loss (0 drawn as $10^{-10}$)", ylim=(3e-11, 1e5))
+    right.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
+    right.set(xlabel="towards the end of PGD", ylabel="log₁₀ of the loss (0 drawn as −10)", ylim=(-10.5, 5))
     right.set_title(f"gradient at the digit: {f'{slope:.1e}' if slope else 'exactly 0'}")
     return fig
