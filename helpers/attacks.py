@@ -17,7 +17,6 @@ from torch import Generator, Tensor, nn
 from helpers.adversarial.threat import (
     Loss,
     Model,
-    at_least,
     attack,
     cross_entropy,
     goal,
@@ -27,6 +26,7 @@ from helpers.adversarial.threat import (
     random_in_ball,
     spread,
 )
+from helpers.checks import at_least
 
 Eps = float | Tensor
 

@@ -16,8 +16,8 @@ import torch
 from scipy import special
 from torch import Tensor
 
+from helpers import checks
 from helpers.adversarial.threat import margin
-from helpers.certified import checks
 
 
 def lipschitz_upper_bound(weights: Sequence[Tensor]) -> float:

@@ -12,7 +12,6 @@ from torch import Generator, Tensor
 
 from helpers.adversarial.threat import (
     Model,
-    at_least,
     attack,
     evaluating,
     goal,
@@ -22,6 +21,7 @@ from helpers.adversarial.threat import (
     spread,
 )
 from helpers.attacks import Eps, project_l1, project_l2
+from helpers.checks import at_least
 
 PROJECTIONS: dict[float, Callable[[Tensor, Tensor], Tensor]] = {1: project_l1, 2: project_l2, math.inf: project_linf}
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the steps: there a square's area is halved

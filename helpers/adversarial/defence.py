@@ -10,8 +10,9 @@ import torch
 from scipy import stats
 from torch import Generator, Tensor, nn
 
-from helpers.adversarial.threat import Model, at_least, attack, cross_entropy, per_image, random_in_ball
+from helpers.adversarial.threat import Model, attack, cross_entropy, per_image, random_in_ball
 from helpers.attacks import Eps, ascend, clip_linf
+from helpers.checks import at_least
 from helpers.training import History, fit
 
 

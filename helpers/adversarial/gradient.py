@@ -11,7 +11,6 @@ from torch import Generator, Tensor
 from helpers.adversarial.threat import (
     Loss,
     Model,
-    at_least,
     attack,
     cross_entropy,
     input_gradient,
@@ -22,6 +21,7 @@ from helpers.adversarial.threat import (
     steepest_ascent,
 )
 from helpers.attacks import Eps, ascend, clip_linf, project_l1, project_l2
+from helpers.checks import at_least
 
 
 @attack

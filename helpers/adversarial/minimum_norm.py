@@ -12,7 +12,6 @@ from torch import Tensor
 
 from helpers.adversarial.threat import (
     Model,
-    at_least,
     attack,
     cross_entropy,
     evaluating,
@@ -24,6 +23,7 @@ from helpers.adversarial.threat import (
     spread,
 )
 from helpers.attacks import carlini_wagner_objective, deepfool_step, jsma_saliency
+from helpers.checks import at_least
 
 Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 

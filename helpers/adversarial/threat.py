@@ -12,6 +12,8 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec
 import torch
 from torch import Generator, Tensor, nn
 
+from helpers.checks import at_least
+
 Model = Callable[[Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 P = ParamSpec("P")
@@ -56,12 +58,6 @@ def per_image(value: float | Tensor, x: Tensor, name: str = "eps") -> Tensor:
     if not (values.isfinite() & (values >= 0)).all():
         raise ValueError(f"{name} must be finite and >= 0, got {value if values.numel() == 1 else values.min().item()}")
     return spread(values.expand(len(x)), x)
-
-
-def at_least(name: str, value: float, low: float) -> None:
-    """Raise ValueError unless value >= low."""
-    if not value >= low:
-        raise ValueError(f"{name} must be at least {low:g}, got {value}")
 
 
 class _Checked:

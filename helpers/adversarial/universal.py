@@ -7,8 +7,9 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.adversarial.minimum_norm import deepfool
-from helpers.adversarial.threat import Model, at_least, check_batch, evaluating, norm, project_linf
+from helpers.adversarial.threat import Model, check_batch, evaluating, norm, project_linf
 from helpers.attacks import project_l2, universal_step
+from helpers.checks import at_least
 
 
 def project(delta: Tensor, eps: float, p: float) -> Tensor:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Generator, Tensor, nn
 
+from helpers import checks
 from helpers.adversarial.threat import Model, cross_entropy, jacobian
-from helpers.certified import checks
 from helpers.smoothing import interval_linear
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from helpers.certified import checks
+from helpers import checks
 
 
 def renyi_radius(p_a: Tensor | float, p_b: Tensor | float, sigma: float, *, points: int = 1000) -> Tensor:

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers import data, runtime
-from helpers.certified import checks
+from helpers import checks, data, runtime
 from helpers.certified.noise_training import gaussian_loss
 from helpers.certified.smooth import Smooth
 from helpers.models import Residual

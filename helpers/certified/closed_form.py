@@ -14,7 +14,7 @@ import torch
 from scipy import optimize, stats
 from torch import Tensor
 
-from helpers.certified import checks
+from helpers import checks
 
 
 class Example(Protocol):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
+from helpers import checks
 from helpers.adversarial.defence import kl_divergence
 from helpers.adversarial.gradient import pgd_l2
 from helpers.adversarial.threat import cross_entropy
-from helpers.certified import checks
 
 TrainingLoss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 

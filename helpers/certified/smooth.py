@@ -8,10 +8,9 @@ import torch
 from scipy import stats
 from torch import Generator, Tensor, nn
 
-from helpers import runtime
+from helpers import checks, runtime
 from helpers.adversarial.gradient import pgd_l2
 from helpers.adversarial.threat import Model, check_batch
-from helpers.certified import checks
 from helpers.certified.noise_training import mean_log_softmax, noisy_copies
 from helpers.smoothing import ABSTAIN, Certificate, certify, smoothed_predict
 from helpers.training import evaluating

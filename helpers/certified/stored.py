@@ -16,8 +16,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from helpers import checkpoints, data, runtime
-from helpers.certified import checks
+from helpers import checkpoints, checks, data, runtime
 from helpers.certified.smooth import Smooth
 from helpers.files import read_verified, sha256, write_atomically
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from helpers import attacks
-from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
+from helpers.exercises import Check, Draw, Exercise, agree, args, holds, require, same
 
 Function = Callable[..., Any]
 
@@ -49,14 +49,19 @@ def _idempotent(f: Function, draw: Draw) -> None:
     agree(f(f(delta, 1.2), 1.2), f(delta, 1.2))
 
 
+def _projection(p: int) -> tuple[Check, ...]:
+    """What makes f(delta, eps) the projection on the l_p ball."""
+    return (
+        same(f"is the closest point of the l_{p} ball", lambda draw: _deltas(draw, p)),
+        holds("no other point of the ball is closer", _closest(p)),
+        holds("projecting twice is projecting once", _idempotent),
+    )
+
+
 project_l2 = Exercise(
     "7.2",
     attacks.project_l2,
-    checks=(
-        same("is the closest point of the l_2 ball", lambda draw: _deltas(draw, 2)),
-        holds("no other point of the ball is closer", _closest(2)),
-        holds("projecting twice is projecting once", _idempotent),
-    ),
+    checks=_projection(2),
     mistakes=(
         (lambda delta, eps: delta * eps / _size(delta, 2), "Points inside the ball are pushed out to the sphere."),
         (
@@ -115,11 +120,7 @@ def _sorted_threshold(
 project_l1 = Exercise(
     "7.3",
     attacks.project_l1,
-    checks=(
-        same("is the closest point of the l_1 ball", lambda draw: _deltas(draw, 1)),
-        holds("no other point of the ball is closer", _closest(1)),
-        holds("projecting twice is projecting once", _idempotent),
-    ),
+    checks=_projection(1),
     mistakes=(
         (
             lambda delta, eps: delta * (eps / _size(delta, 1)).clamp(max=1),

@@ -1,8 +1,14 @@
-"""What goes in: the checks that the functions of lecture 9 share."""
+"""What goes in: the checks that lectures share. Each raises ValueError with the name, the value and what is allowed."""
 
 import math
 
 from torch import Generator, Tensor, as_tensor, float64
+
+
+def at_least(name: str, value: float, low: float) -> None:
+    """Raise ValueError unless value >= low."""
+    if not value >= low:
+        raise ValueError(f"{name} must be at least {low:g}, got {value}")
 
 
 def positive(name: str, value: float) -> None:
