@@ -21,7 +21,7 @@ MODULES = sorted(HELPERS.rglob("*.py"))
 
 
 def layer(module: str) -> int:
-    """0 the machinery, 1 the mathematics, 2 what uses it; module is a name such as helpers.figures.risk."""
+    """0 the machinery, 1 the mathematics, 2 what uses it; module is a name such as helpers.risk.figures."""
     part = module.split(".")[1]
     return 2 if part in ABOVE else 0 if part in MACHINERY else 1
 
@@ -76,7 +76,7 @@ def test_every_module_is_machinery_or_a_lecture(path: Path) -> None:
         ("helpers.training", "from . import risk"),
         ("helpers.risk", "from helpers.figures import explore"),
         ("helpers.risk", "from .exercises.risk import EXERCISES"),
-        ("helpers.figures.risk", "from tools import lab"),
+        ("helpers.risk.figures", "from tools import lab"),
         ("helpers.recipes.gan", "import matplotlib"),
     ],
 )
@@ -88,8 +88,8 @@ def test_the_rule_sees_what_breaks_it(module: str, code: str) -> None:
     ("module", "code"),
     [
         ("helpers.physical", "from helpers import attacks, faceid"),
-        ("helpers.figures.risk", "import matplotlib\nfrom helpers import risk\nfrom . import explore"),
-        ("helpers.exercises.risk", "from .. import risk\nfrom . import Exercise"),
+        ("helpers.risk.figures", "import matplotlib\nfrom helpers import risk\nfrom . import explore"),
+        ("helpers.risk.exercises", "from .. import risk\nfrom . import Exercise"),
         ("helpers.recipes.gan", "from helpers import checkpoints, gan"),
     ],
 )

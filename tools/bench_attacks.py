@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data, runtime
-from helpers.adversarial import blackbox, minimum_norm
-from helpers.adversarial.threat import margin, outcome
+from helpers.attacks import blackbox, minimum_norm
+from helpers.attacks.threat import margin, outcome
 from tools.bench import Row, table
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers import mcmc
-from helpers.chains import targets
-from helpers.chains.sampling import Step, sample
-from helpers.chains.state import start
+from helpers.mcmc import targets
+from helpers.mcmc.sampling import Step, sample
+from helpers.mcmc.state import start
 
 Row = tuple[str, float, float, str]
 Run = Callable[[Tensor, int], tuple[Tensor, float]]  # start (chains, d), seed -> draws (chains, n, d), mean acceptance
@@ -79,7 +79,7 @@ def some(x: Tensor) -> Tensor:
 
 
 def ours(d: int, name: str) -> Run:
-    """helpers.chains.sampling.sample on the Gaussian of helpers.chains.targets, which knows its gradient."""
+    """helpers.mcmc.sampling.sample on the Gaussian of helpers.mcmc.targets, which knows its gradient."""
     (step, size), target = STEP[name], targets.gaussian(covariance(d).float())
 
     def run(x: Tensor, seed: int) -> tuple[Tensor, float]:

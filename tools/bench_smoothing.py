@@ -8,8 +8,8 @@ import torch
 from scipy import stats
 
 from helpers import data, models, runtime
-from helpers.certified.smooth import Smooth
-from helpers.smoothing import clopper_pearson_lower
+from helpers.smoothing.certificates import clopper_pearson_lower
+from helpers.smoothing.smooth import Smooth
 
 
 def rows(rounds: int = 7, copies: int = 12_000) -> Iterator[tuple[str, float, float, str]]:

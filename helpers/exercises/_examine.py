@@ -158,7 +158,7 @@ def explain(check: Check, subject: Subject, history: list[Call]) -> str:
     calls, exercise = subject.calls, subject.exercise
 
     def look() -> str:
-        same = [pair for pair in exercise.mistakes if calls and all(_reproduces(pair[0], call) for call in calls)]
+        same = [pair for pair in exercise.wrong_answers if calls and all(_reproduces(pair[0], call) for call in calls)]
         fitting = [pair for pair in same if not _passes(check, Subject(pair[0], exercise, subject.seed), calls[0])]
         closer = [pair for pair in fitting if all(_reproduces(pair[0], call) for call in history)]
         return next((message for _, message in closer or fitting), "")

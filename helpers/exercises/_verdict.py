@@ -7,9 +7,10 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Kind = Literal["not attempted", "passed", "failed", "raised"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 SYMBOL: dict[Kind, str] = {"not attempted": "○", "passed": "✓", "failed": "✗", "raised": "!"}
 # Okabe and Ito's colours, readable on light and on dark; the symbol and the word say the same without colour
 ACCENT: dict[Kind, str] = {"not attempted": "#808080", "passed": "#009E73", "failed": "#D55E00", "raised": "#C06090"}

@@ -404,7 +404,7 @@ def test_another_signature_is_told(function) -> None:
 
 
 def test_the_mistake_that_fits_is_told() -> None:
-    for wrong, message in SCALED.mistakes:
+    for wrong, message in SCALED.wrong_answers:
         assert refused(wrong).row("usually means") == message
 
 
@@ -424,7 +424,7 @@ def test_a_wrong_error_class_is_an_error() -> None:
 
 def test_a_generator_is_the_same_for_all() -> None:
     assert examine(lambda x, generator: noisy(x, generator), NOISY).kind == "passed"
-    refused(NOISY.mistakes[0][0], "The generator is not used.", exercise=NOISY)
+    refused(NOISY.wrong_answers[0][0], "The generator is not used.", exercise=NOISY)
 
 
 def test_a_property_tells_what_it_saw() -> None:

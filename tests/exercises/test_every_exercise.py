@@ -23,7 +23,7 @@ MISTAKES = [
     pytest.param(e, wrong, message, id=f"{e.number}-{e.name}-{k}")
     for word in WORDS
     for e in exercises.exercises(word)
-    for k, (wrong, message) in enumerate(e.mistakes)
+    for k, (wrong, message) in enumerate(e.wrong_answers)
 ]
 SOURCES = {path.stem.split("_", 1)[1]: path for path in sorted(LECTURES.glob("[0-9][0-9]_*.md"))}
 
@@ -63,7 +63,7 @@ def test_the_stub_is_not_attempted_and_the_lecture_goes_on(word: str, exercise: 
 def test_it_is_declared_in_full(word: str, exercise: Exercise) -> None:
     assert len(exercise.checks) >= 2 and len(exercise.hints) >= 2 and exercise.why
     assert len(exercise.mistakes) >= 3
-    messages = [message for _, message in exercise.mistakes]
+    messages = [message for message, *_ in exercise.mistakes]
     assert len(set(messages)) == len(messages)
     assert inspect.getsource(exercise.reference)
 

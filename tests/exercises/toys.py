@@ -48,9 +48,9 @@ SCALED = Exercise(
         raises("refuses a factor of 0", lambda draw: (draw.normal(3), 0.0)),
     ),
     mistakes=(
-        (lambda x, factor=2.0: -factor * x, "The sign is wrong."),
-        (lambda x, factor=2.0: x + factor, "That adds the factor."),
-        (lambda x, factor=2.0: factor * x, "A factor of 0 must be refused."),
+        ("The sign is wrong.", lambda x, factor=2.0: -factor * x),
+        ("That adds the factor.", lambda x, factor=2.0: x + factor),
+        ("A factor of 0 must be refused.", lambda x, factor=2.0: factor * x),
     ),
     hints=("Multiply.", "`factor * x`"),
     why="Because it scales.",
@@ -73,7 +73,7 @@ NOISY = Exercise(
             "has mean x", lambda f, draw: f(draw.normal(10**4).mul(0), draw.generator()).mean().abs() < 0.06, times=3
         ),
     ),
-    mistakes=((lambda x, generator: x + torch.randn_like(x), "The generator is not used."),),
+    mistakes=(("The generator is not used.", lambda x, generator: x + torch.randn_like(x)),),
     hints=("Draw.",),
     why="",
 )
@@ -87,7 +87,7 @@ STEP = Exercise(
             lambda f, draw: require(f(lambda v: v.square() / 3, draw.normal(6)).height >= 0, expected="a height >= 0"),
         ),
     ),
-    mistakes=((lambda f, x: State(x, f(x).sum().item()), "It stays where it is."),),
+    mistakes=(("It stays where it is.", lambda f, x: State(x, f(x).sum().item())),),
     hints=("Go down.",),
     why="",
 )

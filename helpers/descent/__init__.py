@@ -1,1 +1,0 @@
-"""Gradient descent as lecture 1 studies it: methods, noise, schedules, quadratics."""

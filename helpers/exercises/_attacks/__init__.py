@@ -1,1 +1,0 @@
-"""The exercises of Lecture 7, part by part; helpers.exercises.attacks lists them."""

@@ -1,1 +1,0 @@
-"""The exercises of Lecture 5, part by part; helpers.exercises.mcmc lists them."""

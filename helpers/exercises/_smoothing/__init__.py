@@ -1,1 +1,0 @@
-"""The exercises of Lecture 9, part by part; helpers.exercises.smoothing lists them."""

@@ -1,0 +1,25 @@
+"""The exercises of Lecture 5, `mcmc`: what is checked, what usually goes wrong, hints."""
+
+from helpers.exercises import Desk
+from helpers.mcmc.exercises.chains import inverse_transform_sample, is_reversible, stationary_distribution
+from helpers.mcmc.exercises.dynamics import leapfrog, mala_log_acceptance
+from helpers.mcmc.exercises.gradients import sgld_gradient, ula_step
+from helpers.mcmc.exercises.samplers import gibbs_bivariate_normal, metropolis_accept
+from helpers.mcmc.exercises.worth import effective_sample_size, split_rhat
+
+EXERCISES = (
+    stationary_distribution,
+    is_reversible,
+    inverse_transform_sample,
+    gibbs_bivariate_normal,
+    metropolis_accept,
+    ula_step,
+    mala_log_acceptance,
+    leapfrog,
+    sgld_gradient,
+    effective_sample_size,
+    split_rhat,
+)
+
+desk = Desk("mcmc", EXERCISES)
+check, hint, solution, progress = desk.check, desk.hint, desk.solution, desk.progress

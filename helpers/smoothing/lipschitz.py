@@ -1,0 +1,101 @@
+"""Lipschitz bounds of networks and the radii that follow from them."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from helpers import checks
+from helpers.attacks.threat import Model, jacobian, margin
+
+
+def lipschitz_upper_bound(weights: Sequence[Tensor]) -> float:
+    r"""prod_l ||W_l||_2 >= L,  ||f(x) - f(x')||_2 <= L ||x - x'||_2 for the net f(x) = W_k relu(... relu(W_1 x)) with
+    any biases; ||W||_2 is the largest singular value.
+
+    weights: matrices (n_l, n_{l-1}), the first layer first. ReLU is 1-Lipschitz, and so are max-pooling and the other
+    steps that raise no distance. Raises ValueError for no weights or for shapes that do not chain. Szegedy et al. 2013,
+    section 4.3.
+    """
+    weights = list(weights)
+    if not weights or any(w.ndim != 2 for w in weights):
+        raise ValueError(f"weights must be one or more matrices, got shapes {[tuple(w.shape) for w in weights]}")
+    for first, second in zip(weights, weights[1:], strict=False):
+        if second.shape[1] != first.shape[0]:
+            raise ValueError(f"weights must chain, got {tuple(second.shape)} after {tuple(first.shape)}")
+    return math.prod(float(torch.linalg.matrix_norm(w, 2)) for w in weights)
+
+
+def margin_radius(logits: Tensor, y: Tensor, lipschitz: float, *, per_logit: bool = False) -> Tensor:
+    r"""r = max(M, 0) / (sqrt(2) L),  M = z_y - max_{k != y} z_k, L the constant of the whole map x -> z;
+    per_logit: r = max(M, 0) / (2 L), L the constant of every single logit.
+
+    Within ||delta||_2 < r the prediction stays y. (N, K), (N,) -> (N,). Raises ValueError for lipschitz <= 0.
+    Tsuzuku et al. 2018, proposition 1; Hein & Andriushchenko 2017.
+    """
+    checks.positive("lipschitz", lipschitz)
+    return margin(logits, y).clamp(min=0) / ((2 if per_logit else math.sqrt(2)) * lipschitz)
+
+
+def operator_norm(
+    layer: nn.Module, shape: tuple[int, ...], *, steps: int = 100, generator: Generator | None = None
+) -> float:
+    r"""||A||_2 = max ||A v|| / ||v|| of the affine layer x -> A x + b, x of `shape`, by power iteration on A^T A:
+    u = A v / ||A v||,  v = A^T u / ||A^T u||;  A^T u is a vector-Jacobian product, so a convolution works as well.
+
+    Approaches the norm from below: for a guarantee take as many steps as it takes to stand still, and a Linear layer's
+    exact norm from its singular values. Raises ValueError for steps < 1. Golub & Van Loan 2013, section 8.2; for
+    convolutions Farnia et al. 2018.
+    """
+    checks.whole("steps", steps)
+    weight = next(layer.parameters())
+    v = torch.randn((1, *shape), generator=generator, device=weight.device, dtype=weight.dtype)
+    with torch.enable_grad():
+        zero = torch.zeros_like(v).requires_grad_(True)
+        out = layer(zero)
+        for _ in range(steps):
+            v = v / v.norm()
+            u = layer(v).detach() - out.detach()
+            size = float(u.norm())
+            if size == 0:
+                return 0.0
+            (v,) = torch.autograd.grad(out, zero, u / size, retain_graph=True)
+    return max(size, float(v.norm()))
+
+
+def network_lipschitz(
+    model: nn.Sequential, shape: tuple[int, ...], *, steps: int = 100, generator: Generator | None = None
+) -> list[float]:
+    r"""||A_l||_2 of every layer that has weights, for inputs of `shape`; their product bounds ||f(x) - f(x')|| /
+    ||x - x'||, as ReLU and Flatten raise no distance.
+
+    Linear layers by singular values, convolutions by power iteration (from below, see operator_norm). Raises
+    ValueError for other layers. Szegedy et al. 2013, section 4.3.
+    """
+    norms, shape = list[float](), tuple(shape)
+    for layer in _layers(model):
+        if isinstance(layer, nn.Linear):
+            norms.append(float(torch.linalg.matrix_norm(layer.weight.detach(), 2)))
+        elif isinstance(layer, nn.Conv2d):
+            norms.append(operator_norm(layer, shape, steps=steps, generator=generator))
+        device = next(model.parameters()).device
+        shape = tuple(layer(torch.zeros((1, *shape), device=device)).shape[1:])
+    return norms
+
+
+def local_lipschitz(model: Model, x: Tensor) -> Tensor:
+    r"""||J(x)||_2, J = df / dx (K, d): the Lipschitz constant of f cannot be smaller than the largest of them.
+
+    x (N, ...) -> (N,). A certificate needs a bound over a whole ball, as in Huang et al. 2021; this is one point.
+    """
+    _, j = jacobian(model, x)
+    return torch.linalg.matrix_norm(j.flatten(2), 2)
+
+
+def _layers(model: nn.Sequential) -> Iterator[nn.Module]:
+    """The layers in order. Raises ValueError for one whose bounds are not known."""
+    for layer in model:
+        if not isinstance(layer, (nn.Flatten, nn.Linear, nn.Conv2d, nn.ReLU)):
+            raise ValueError(f"the layers must be Flatten, Linear, Conv2d or ReLU, got {type(layer).__name__}")
+        yield layer

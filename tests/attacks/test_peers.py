@@ -1,0 +1,125 @@
+"""Our attacks beside torchattacks and foolbox, on the network and the images of the lecture.
+
+The peers live in an environment of their own (extra `bench` in pyproject.toml); without them these tests are skipped.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from helpers import attacks, checkpoints, data
+from helpers.attacks import gradient, minimum_norm
+from helpers.attacks.projections import norm
+from helpers.attacks.threat import Outcome, outcome
+from tools.bench_attacks import PEERS, Attack, of_foolbox, of_torchattacks
+
+for peer in PEERS:
+    pytest.importorskip(peer, reason=f"{peer} is not installed: extra `bench`, in an environment of its own")
+
+CPU, STEPS = torch.device("cpu"), 20
+EPS = {"mnist_cnn": 0.1, "mnist_robust": 0.35}
+Pair = tuple[Attack, Attack]
+Triple = tuple[Attack, Attack, float]  # ours, theirs, the share of pixels that must agree
+
+
+@pytest.fixture(scope="module")
+def batch() -> tuple[Tensor, Tensor]:
+    mnist = data.load("mnist")
+    return mnist.x_test[200:264], mnist.y_test[200:264]
+
+
+def judged(attack: Attack, model: nn.Module, x: Tensor, y: Tensor, p: float) -> tuple[Tensor, Outcome]:
+    """What the attack returns from random state 0, and its outcome."""
+    torch.manual_seed(0)
+    x_adv = attack(model, x, y)
+    return x_adv, outcome(model, x, x_adv, y, p=p)
+
+
+def fgsm(eps: float) -> Iterator[Triple]:
+    ours = partial(attacks.fgsm, eps=eps)
+    yield ours, of_torchattacks("FGSM", eps=eps), 0.999
+    yield ours, of_foolbox("FGSM", epsilon=eps), 0.999
+
+
+def mi_fgsm(eps: float) -> Iterator[Triple]:
+    """foolbox adds up the gradients as they are, not divided by their l_1 norms."""
+    ours, step = partial(attacks.mi_fgsm, eps=eps, steps=STEPS), eps / STEPS
+    yield ours, of_torchattacks("MIFGSM", eps=eps, alpha=step, steps=STEPS, decay=1.0), 0.9
+    yield ours, of_foolbox("MIFGSM", epsilon=eps, abs_stepsize=step, steps=STEPS, momentum=1.0), 0.0
+
+
+def bim(eps: float) -> Iterator[Triple]:
+    theirs = of_foolbox("LinfBasicIterativeAttack", epsilon=eps, abs_stepsize=eps / STEPS, steps=STEPS)
+    yield partial(gradient.bim, eps=eps, steps=STEPS), theirs, 0.9
+
+
+def pgd(eps: float) -> Iterator[Triple]:
+    ours, step = partial(attacks.pgd_linf, eps=eps, steps=STEPS), 2.5 * eps / STEPS
+    yield ours, of_torchattacks("PGD", eps=eps, alpha=step, steps=STEPS), 0.0
+    yield ours, of_foolbox("LinfPGD", epsilon=eps, abs_stepsize=step, steps=STEPS), 0.0
+
+
+@pytest.mark.parametrize(
+    ("family", "checkpoint"),
+    [(fgsm, "mnist_cnn"), (mi_fgsm, "mnist_cnn"), (bim, "mnist_cnn"), (pgd, "mnist_cnn"), (pgd, "mnist_robust")],
+)
+def test_attacks_in_the_ball_fool_as_many_and_move_as_far(
+    family: Callable[[float], Iterator[Triple]], checkpoint: str, batch: tuple[Tensor, Tensor]
+) -> None:
+    """The random starts are the same numbers for all. The peers keep the last iterate, ours the best: never worse.
+
+    Two images may differ beyond that: a tiny gradient's sign flips with the order of a sum. Without a random start the
+    last iterate is the best for nearly all, so that the pixels agree too.
+    """
+    (x, y), model = batch, checkpoints.load(checkpoint, CPU)
+    for ours, theirs, agreement in family(EPS[checkpoint]):
+        (a, mine), (b, peers) = (judged(attack, model, x, y, math.inf) for attack in (ours, theirs))
+        assert peers.success.sum() > 2
+        assert (peers.success & ~mine.success).sum() <= 2
+        assert abs(int(mine.success.sum()) - int(peers.success.sum())) <= 4
+        torch.testing.assert_close(norm(a - x, math.inf), norm(b - x, math.inf), atol=1e-6, rtol=0)
+        assert ((a - b).abs() < 1e-6).double().mean() >= agreement
+
+
+MINIMUM: dict[str, Pair] = {
+    "deepfool": (
+        partial(minimum_norm.deepfool, steps=50),
+        of_foolbox("L2DeepFoolAttack", steps=50, overshoot=0.02),
+    ),
+    "carlini_wagner": (
+        partial(minimum_norm.carlini_wagner, steps=40, rounds=5, rate=0.1),
+        of_foolbox(
+            "L2CarliniWagnerAttack",
+            **{"steps": 40, "binary_search_steps": 5, "stepsize": 0.1, "initial_const": 1.0, "abort_early": False},
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("checkpoint", "behind", "factor"), [("mnist_cnn", 0, 1.01), ("mnist_robust", 3, 1.05)])
+@pytest.mark.parametrize("name", MINIMUM)
+def test_minimum_norms_and_success_are_no_worse_than_foolbox_s(
+    name: str, checkpoint: str, behind: int, factor: float, batch: tuple[Tensor, Tensor]
+) -> None:
+    """What is left to chance: one percent of a norm, for where the last step ends. The robust network has hardly a
+    gradient at the clean image, and which way an attack then wanders is chance too: three images, 5 percent."""
+    (x, y), model = batch, checkpoints.load(checkpoint, CPU)
+    (_, mine), (_, peers) = (judged(attack, model, x, y, 2) for attack in MINIMUM[name])
+    assert mine.success.sum() >= peers.success.sum() - behind
+    both = mine.success & peers.success
+    assert both.sum() > 4
+    assert mine.distance[both].mean() < factor * peers.distance[both].mean()
+    assert mine.distance[both].median() < factor * peers.distance[both].median()
+
+
+def test_jsma_takes_the_same_pixels_as_torchattacks(batch: tuple[Tensor, Tensor]) -> None:
+    """Towards the next class, with the same pixels barred: the same pairs until an equal saliency is met."""
+    x, y = (t[:6] for t in batch)
+    model, targets = checkpoints.load("mnist_cnn", CPU), (y + 1) % 10
+    a = minimum_norm.jsma(model, x, targets, budget=40, targeted=True)
+    b = of_torchattacks("JSMA", targeted=True, gamma=40 / 784)(model, x, targets)
+    assert (a - b).abs().flatten(1).amax(1).lt(1e-6).sum() >= 5

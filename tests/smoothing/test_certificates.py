@@ -1,0 +1,89 @@
+"""Renyi and Hoeffding, the votes that a radius needs, and the curves."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from helpers import smoothing
+from helpers.smoothing import certificates as C
+
+P = torch.linspace(0.51, 0.9999, 60, dtype=torch.float64)
+
+
+def renyi_divergence(p: Tensor, q: Tensor, order: Tensor) -> Tensor:
+    """ln(sum_k p_k^a q_k^{1-a}) / (a - 1): laws p (N, 3) and q (3,), orders (M,) -> (N, M)."""
+    p, q, a = p[:, None], q, order[:, None]
+    return ((p**a) * q ** (1 - a)).sum(2).log() / (order - 1)
+
+
+def test_no_law_within_the_renyi_radius_lets_the_second_class_win() -> None:
+    """Every q on three classes in which class 1 leads has, at the best order, at least the divergence of the radius."""
+    p = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
+    r = float(C.renyi_radius(p[0], p[1], 1.0))
+    orders = 1 + torch.logspace(-2, 2, 60, dtype=torch.float64)
+    first, second = torch.cartesian_prod(*[torch.linspace(0.005, 0.99, 60, dtype=torch.float64)] * 2).T
+    q = torch.stack([first, second, 1 - first - second], 1)[(second >= first) & (first + second < 1)]
+    # a shift of length r costs the divergence a r^2 / 2 at most, at every order a
+    least = float((2 * renyi_divergence(q, p, orders) / orders).clamp(min=0).sqrt().amax(1).min())
+    assert r <= least + 1e-6
+    assert least < 1.6 * r
+
+
+def test_the_renyi_radius_is_a_supremum_over_orders() -> None:
+    coarse, fine = (C.renyi_radius(P, 1 - P, 0.5, points=points) for points in (10, 2000))
+    assert (fine >= coarse - 1e-4).all() and (fine - coarse).max() < 0.05
+    assert torch.allclose(C.renyi_radius(P, 1 - P, 1.0), 2 * C.renyi_radius(P, 1 - P, 0.5))
+    assert C.renyi_radius(1.0, 0.0, 1.0) == math.inf and C.renyi_radius(0.4, 0.4, 1.0) == 0
+
+
+def test_hoeffding_is_sound_and_wider_than_clopper_pearson() -> None:
+    n, alpha = 1000, 0.001
+    k = torch.arange(n + 1)
+    exact, hoeffding = smoothing.clopper_pearson_lower(k, n, alpha), C.hoeffding_lower(k, n, alpha)
+    assert (hoeffding <= exact).all()
+    assert float(hoeffding[-1]) == pytest.approx(1 - math.sqrt(math.log(1000) / 2000))
+    assert hoeffding[0] == 0 and (hoeffding >= 0).all()
+
+
+def test_the_votes_that_a_radius_needs() -> None:
+    assert C.samples_needed(4.0, 1.0, 0.001) == 218_105
+    for sigma, radius, alpha in ((0.5, 0.3, 0.05), (1.0, 2.0, 0.001), (0.25, 0.9, 1e-6)):
+        n = C.samples_needed(radius, sigma, alpha)
+        assert smoothing.max_certifiable_radius(n, alpha, sigma) >= radius
+        assert n == 1 or smoothing.max_certifiable_radius(n - 1, alpha, sigma) < radius
+
+
+def test_the_curve_counts_what_is_right_and_certified() -> None:
+    prediction, y = torch.tensor([0, 1, -1, 2]), torch.tensor([0, 1, 1, 0])
+    radius = torch.tensor([0.5, 0.2, 0.0, 0.9], dtype=torch.float64)
+    curve = C.certified_accuracy(prediction, radius, y, torch.tensor([0.0, 0.2, 0.3, 0.5, 0.6], dtype=torch.float64))
+    assert curve.tolist() == [0.5, 0.5, 0.25, 0.25, 0]
+    assert C.average_certified_radius(prediction, radius, y) == pytest.approx(0.7 / 4)
+    fine = torch.linspace(0, 1, 10_001, dtype=torch.float64)
+    area = torch.trapezoid(C.certified_accuracy(prediction, radius, y, fine), fine)
+    assert float(area) == pytest.approx(0.7 / 4, abs=1e-3)
+
+
+def test_the_published_table_has_a_figure_for_every_radius_and_falls() -> None:
+    for figures in C.PUBLISHED_CIFAR10.values():
+        assert len(figures) == len(C.PUBLISHED_RADII) and list(figures) == sorted(figures, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: C.renyi_radius(0.5, 0.1, 0.0), "sigma must be a positive number"),
+        (lambda: C.renyi_radius(1.5, 0.1, 1.0), r"p_a must lie in \[0, 1\]"),
+        (lambda: C.hoeffding_lower(3, 2, 0.05), r"successes must lie in 0 \.\.\. 2"),
+        (lambda: C.hoeffding_lower(3, 3, 0.0), "alpha must lie"),
+        (lambda: C.samples_needed(0.0, 1.0, 0.05), "radius must be a positive number"),
+        (lambda: C.certified_accuracy(P, P, P[:3], P), "need prediction, radius, y"),
+        (lambda: C.certified_accuracy(P, P, P, torch.tensor(0.5)), r"radii \(R,\)"),
+        (lambda: C.average_certified_radius(P[:0], P[:0], P[:0]), "N >= 1"),
+    ],
+)
+def test_bad_input_is_named(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
