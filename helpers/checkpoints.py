@@ -1,14 +1,14 @@
 """Trained networks with their recipes: `load(name)`, and `python -m helpers.checkpoints NAME` to make one again.
 
 A checkpoint is data/checkpoints/NAME.safetensors (the weights) and NAME.json (its card: the recipe, the command that
-rebuilds it, the metrics it reached, the SHA-256 of the weights, the version of torch). Its recipe is a function in
-helpers/recipes, registered with @recipe.
+rebuilds it, the function that builds the network, the metrics reached, the SHA-256 of the weights and of the card
+itself, the version of torch). Loading reads the two files and imports the builder alone. The recipe is a function in
+helpers/<lecture>/recipes.py, registered with @recipe, and is imported only to build.
 """
 
 import argparse
 import importlib
 import json
-import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,9 +59,9 @@ def recipe(
 
 
 def names() -> tuple[str, ...]:
-    """Every checkpoint that has a recipe, in alphabetical order."""
-    for module in pkgutil.iter_modules(importlib.import_module("helpers.recipes").__path__):
-        importlib.import_module(f"helpers.recipes.{module.name}")
+    """Every checkpoint that has a recipe, in alphabetical order. Imports all recipes."""
+    for path in sorted(Path(__file__).parent.glob("*/recipes.py")):
+        importlib.import_module(f"helpers.{path.parent.name}.recipes")
     return tuple(sorted(_recipes))
 
 
@@ -70,35 +70,52 @@ def load(name: str, device: torch.device | str | None = None) -> nn.Module:
 
     Raises ValueError for an unknown name, OSError (with the command that rebuilds it) for missing or damaged files.
     """
-    model = find(name).model()
     facts = card(name)
     content = read_verified(FOLDER / f"{name}.safetensors", facts["sha256"], _remedy(name))
+    model = _builder(name, facts["model"])()
     try:
         model.load_state_dict(safetensors.torch.load(content))
     except RuntimeError as error:
         raise OSError(
-            f"{FOLDER / name}.safetensors does not fit the network of its recipe, {facts['model']}, "
+            f"{FOLDER / name}.safetensors does not fit the network of its card, {facts['model']}, "
             f"which has changed since ({str(error).splitlines()[-1].strip()}). {_remedy(name)}"
         ) from None
     return model.to(runtime.device() if device is None else device).eval()
 
 
 def card(name: str) -> dict[str, Any]:
-    """The card of the checkpoint `name`: recipe, rebuild, model, parameters, metrics, sha256, torch.
+    """The card of the checkpoint `name`: recipe, rebuild, model, parameters, metrics, sha256, torch, seal.
 
-    Raises ValueError for an unknown name, OSError if the card is missing, cannot be read, or is another network's.
+    Raises ValueError for an unknown name, OSError if the card is missing, damaged, or was changed by hand.
     """
-    path, builder = FOLDER / f"{name}.json", _full_name(find(name).model)
+    path = FOLDER / f"{name}.json"
+    if not path.exists():
+        runtime.check_name(name, sorted({found.stem for found in FOLDER.glob("*.json")} | set(names())))
+        raise FileNotFoundError(f"{path} is missing. {_remedy(name)}")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        model, _, _ = facts["model"], facts["sha256"], facts["metrics"]
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing. {_remedy(name)}") from None
+        seal = facts["seal"]
     except (ValueError, KeyError, TypeError) as error:
         raise OSError(f"{path} is damaged ({error!r}). {_remedy(name)}") from None
-    if model != builder:
-        raise OSError(f"{path} is of {model}, but the recipe of {name} makes {builder}. {_remedy(name)}")
+    if seal != _seal(facts):
+        raise OSError(f"{path} is damaged: it was changed after it was written. {_remedy(name)}")
     return facts
+
+
+def _seal(facts: dict[str, Any]) -> str:
+    """SHA-256 of the card without its seal."""
+    return sha256(json.dumps({k: v for k, v in facts.items() if k != "seal"}, sort_keys=True).encode())
+
+
+def _builder(name: str, full_name: str) -> Callable[[], nn.Module]:
+    """The function of the package that a card names, such as helpers.models.lenet."""
+    module, _, function = full_name.rpartition(".")
+    if module.split(".")[0] != "helpers":
+        raise OSError(f"the card of {name} names {full_name}, which is no function of helpers. {_remedy(name)}")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError):
+        raise OSError(f"the card of {name} names {full_name}, which is not there any more. {_remedy(name)}") from None
 
 
 def build(name: str) -> dict[str, float]:
@@ -117,7 +134,7 @@ def build(name: str) -> dict[str, float]:
     model.load_state_dict(stored)
     weights = safetensors.torch.save(stored)
     metrics = chosen.measure(model.eval())
-    facts = {
+    facts: dict[str, Any] = {
         "recipe": _full_name(chosen.train),
         "rebuild": _command(name),
         "model": _full_name(chosen.model),
@@ -126,6 +143,7 @@ def build(name: str) -> dict[str, float]:
         "sha256": sha256(weights),
         "torch": torch.__version__,
     }
+    facts["seal"] = _seal(facts)
     write_atomically(FOLDER / f"{name}.safetensors", lambda path: path.write_bytes(weights))
     write_atomically(FOLDER / f"{name}.json", lambda path: path.write_text(json.dumps(facts, indent=2) + "\n"))
     return metrics

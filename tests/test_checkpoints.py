@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import checkpoints, runtime
+from helpers import checkpoints, models, runtime
 
 
 def tiny() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+tiny.__module__ = "helpers.models"  # where its card will look for it
 
 
 def trained(model: nn.Module) -> None:
@@ -28,8 +31,8 @@ def total(model: nn.Module) -> dict[str, float]:
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """An empty folder and, beside the real recipes, two of a tiny network."""
-    checkpoints.names()
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+    monkeypatch.setattr(models, "tiny", tiny, raising=False)
     monkeypatch.setattr(checkpoints, "_recipes", dict(checkpoints._recipes))
     checkpoints.recipe("tiny", model=tiny, measure=total)(trained)
     checkpoints.recipe("tiny_half", model=tiny, measure=total, half=True)(trained)
@@ -80,7 +83,7 @@ def test_half_precision_halves_the_file(folder):
 def test_the_card_says_what_one_wants_to_know(folder):
     checkpoints.build("tiny")
     facts = json.loads((folder / "tiny.json").read_text())
-    assert facts["recipe"] == f"{__name__}.trained" and facts["model"] == f"{__name__}.tiny"
+    assert facts["recipe"] == f"{__name__}.trained" and facts["model"] == "helpers.models.tiny"
     assert facts["rebuild"] == "python -m helpers.checkpoints tiny"
     assert facts["parameters"] == 15 and facts["torch"] == torch.__version__
 
@@ -121,25 +124,39 @@ def test_damaged_weights_are_named_with_the_command_that_rebuilds_them(folder, d
     checkpoints.load("tiny")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": "x"}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": "x"}', None])
 def test_a_damaged_card_is_named_with_the_command_that_rebuilds_it(folder, content):
     checkpoints.build("tiny")
-    (folder / "tiny.json").write_text(content)
+    path = folder / "tiny.json"
+    path.write_text(path.read_text().replace('"total": ', '"total": 1') if content is None else content)
     with pytest.raises(OSError, match=r"tiny.json is damaged.*`python -m helpers.checkpoints tiny`"):
         checkpoints.load("tiny")
 
 
-def test_the_card_of_another_network_is_refused():
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("helpers.models.gone", "is not there any more"), ("os.getcwd", "no function of helpers")],
+)
+def test_a_card_that_names_no_builder_is_refused(folder, model, words):
     checkpoints.build("tiny")
-    checkpoints._recipes["tiny"] = checkpoints.find("tiny")._replace(model=nn.Identity)
-    with pytest.raises(OSError, match=r"tiny.json is of .*\.tiny, but the recipe of tiny makes .*Identity"):
+    facts = checkpoints.card("tiny") | {"model": model}
+    facts["seal"] = checkpoints._seal(facts)
+    (folder / "tiny.json").write_text(json.dumps(facts))
+    with pytest.raises(OSError, match=words):
         checkpoints.load("tiny")
+
+
+def test_loading_imports_the_builder_and_no_lecture(monkeypatch):
+    code = "import sys; from helpers import checkpoints; checkpoints.load('mnist_cnn'); print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in out if name.startswith("helpers.")}
+    assert ours == {f"helpers.{name}" for name in ("checkpoints", "files", "models", "runtime")}
 
 
 def test_a_network_that_has_changed_since_is_refused(monkeypatch):
     checkpoints.build("tiny")
     monkeypatch.setattr(nn, "BatchNorm1d", lambda width: nn.Linear(width, 1))
-    with pytest.raises(OSError, match="does not fit the network of its recipe.*has changed since"):
+    with pytest.raises(OSError, match="does not fit the network of its card.*has changed since"):
         checkpoints.load("tiny")
 
 

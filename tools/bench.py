@@ -38,7 +38,7 @@ def bench_import(rounds: int = 7) -> Iterator[Row]:
 def bench_explorers() -> Iterator[Row]:
     """A redraw of every explorer as its sliders make it, at each of its stills: the median."""
     for word in lectures():
-        figures = importlib.import_module(f"helpers.figures.{word}")
+        figures = importlib.import_module(f"helpers.{word}.figures")
         for name, draw in vars(figures).items():
             if hasattr(draw, "stills"):
                 redraw, times = Redraw(draw), []

@@ -144,14 +144,14 @@ def bench_minimum_norm(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
 
     plan: dict[str, Any] = {"stepsize": 0.05, "initial_const": 1.0, "abort_early": False}
     theirs = of_foolbox("L2CarliniWagnerAttack", steps=100, binary_search_steps=6, **plan)
-    ours = partial(minimum_norm.carlini_wagner, steps=100, rounds=6, c=1.0, rate=0.05)
+    ours = partial(attacks.carlini_wagner, steps=100, rounds=6, c=1.0, rate=0.05)
     yield from duel("C-W", [("", ours, 1.0), ("foolbox", theirs, 1.0)], model, x[:64], y[:64], p=2, rounds=3)
 
 
 def bench_pixels(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
     """JSMA towards the next class, a tenth of the pixels at most; one pixel on the images that one pixel can fool."""
     few, targets = x[:16], (y[:16] + 1) % 10
-    ours = partial(minimum_norm.jsma, budget=80, targeted=True)
+    ours = partial(attacks.jsma, budget=80, targeted=True)
     rivals: list[Rival] = [("", ours, 1.0), ("torchattacks", of_torchattacks("JSMA", targeted=True, gamma=0.1), 0.1)]
     yield from duel("JSMA", rivals, model, few, targets, p=0, rounds=3, targeted=True)
 

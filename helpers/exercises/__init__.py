@@ -5,10 +5,11 @@ A lecture's `helpers/<word>/exercises` declares its exercises and binds a `Desk`
 `require`, `agree`, `Wrong`, `Draw` to write them with.
 """
 
-from helpers.exercises._checks import Check, Exercise, agree, holds, raises, require, same
+from helpers.exercises._checks import agree, holds, raises, require, same
 from helpers.exercises._desk import Desk
 from helpers.exercises._draw import Draw
 from helpers.exercises._examine import examine
+from helpers.exercises._exercise import Check, Exercise
 from helpers.exercises._register import exercises, lectures
 from helpers.exercises._subject import Arguments, Wrong, args
 from helpers.exercises._verdict import Verdict

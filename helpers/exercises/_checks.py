@@ -1,83 +1,17 @@
-"""How an exercise is declared: `Exercise` and its checks `same`, `holds`, `raises`."""
+"""How the checks of an exercise are declared: `same`, `holds`, `raises`, and what to write them with."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
 
 from helpers.exercises._compare import difference
 from helpers.exercises._draw import Draw
-from helpers.exercises._edits import edited
+from helpers.exercises._exercise import Check
 from helpers.exercises._subject import Arguments, Function, Raised, Subject, Wrong, clone_arguments, perform
 from helpers.exercises._values import short
-
-Edits = dict[str, str]
-Mistake = tuple[str, Edits] | tuple[str, Edits, Function] | tuple[str, Function]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One property of an exercise. `run(subject, draw)` returns when it holds and raises Wrong or Raised when not."""
-
-    property: str
-    run: Callable[[Subject, Draw], None]
-    meaning: str = ""
-    times: int = 1
-    seconds: float = 5.0
-    dtype: torch.dtype = torch.float32
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """An exercise of a lecture: the function `reference`, to be written by the student under the same name.
-
-    number "7.1"; checks are tried in their order; hints are given one by one; why is shown by solution().
-    A mistake is what it usually means and the edit of the reference that makes it,
-    `("w goes up the hill: the step is against the gradient.", {"w - eta": "w + eta"})`; a third entry names another
-    function of the package to be edited in its place; a whole function may stand for the edits. The first mistake that
-    does the same as the student's function is shown. differentiable=True asks in every `same` that gradients flow to
-    the floating inputs. given is the flawed function of a "find the flaw" exercise, if the stub shows one.
-    """
-
-    number: str
-    reference: Function
-    checks: tuple[Check, ...]
-    mistakes: tuple[Mistake, ...]
-    hints: tuple[str, ...]
-    why: str
-    minutes: int = 10
-    differentiable: bool = False
-    given: Function | None = None
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"\d+\.\d+", self.number):
-            raise ValueError(f"number must read like '7.1', got {self.number!r}")
-        for name in ("checks", "mistakes", "hints"):
-            if not isinstance(getattr(self, name), tuple):
-                raise ValueError(f"{name} of exercise {self.number} must be a tuple, got {getattr(self, name)!r}")
-
-    @cached_property
-    def wrong_answers(self) -> tuple[tuple[Function, str], ...]:
-        """The mistakes as functions, each with what it usually means. Raises ValueError for an edit that cannot be."""
-        return tuple(_wrong_answer(self.reference, *mistake) for mistake in self.mistakes)
-
-    @property
-    def name(self) -> str:
-        """The name of the function."""
-        return self.reference.__name__
-
-
-def _wrong_answer(
-    reference: Function, message: Any, change: Any, within: Function | None = None
-) -> tuple[Function, str]:
-    if callable(message):  # TODO(transition): (function, message)
-        return message, change
-    return (change if callable(change) else edited(reference, change, within=within)), message
 
 
 def same(

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from helpers.exercises._checks import Exercise
 from helpers.exercises._examine import examine
+from helpers.exercises._exercise import Exercise
 from helpers.exercises._verdict import KINDS, Note, Table, Verdict, show
 from helpers.files import write_atomically
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from helpers.exercises import _sandbox
-from helpers.exercises._checks import Check, Exercise
 from helpers.exercises._compare import difference
 from helpers.exercises._draw import Draw
+from helpers.exercises._exercise import Check, Exercise
 from helpers.exercises._subject import Call, Function, Raised, Subject, Wrong, perform, unchanged
 from helpers.exercises._values import short
 from helpers.exercises._verdict import Kind, Verdict

@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from helpers.exercises._checks import Exercise
+from helpers.exercises._exercise import Exercise
 
 HELPERS = Path(__file__).resolve().parents[1]
 

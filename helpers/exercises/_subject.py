@@ -5,17 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from helpers.exercises import _sandbox
 from helpers.exercises._compare import difference
+from helpers.exercises._exercise import Exercise
 from helpers.exercises._values import clone, is_named_tuple, short
-
-if TYPE_CHECKING:
-    from helpers.exercises._checks import Exercise
 
 Function = Callable[..., Any]
 KEPT_CALLS = 20  # of one check, to find the mistake that explains them

@@ -24,7 +24,7 @@ from helpers.figures._explorer import Choice, Range, explorer, settings, stills
 from helpers.figures._png import encode, pixels
 
 __all__ = [
-    "COLOUR", "Choice", "Picture", "Range", "Redraw", "explore", "explorer", "figure", "label", "pictures",
+    "COLOUR", "Choice", "FAMILY", "Picture", "Range", "Redraw", "explore", "explorer", "figure", "label", "pictures",
     "settings", "stills",
 ]  # fmt: skip
 
@@ -38,6 +38,7 @@ COLOUR = {  # after Okabe and Ito, dark enough for text on white
     "third": "#4AA3D8",
     "muted": "#8A8A8A",
 }
+FAMILY = [COLOUR[name] for name in ("model", "attack", "truth", "bound", "second", "third", "data", "muted")]
 
 matplotlib.rcParams.update(matplotlib.rc_params_from_file(Path(__file__).with_name("course.mplstyle"), False, False))
 

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 
@@ -102,9 +101,11 @@ def rank_normalise(draws: Tensor) -> Tensor:
 
     draws (chains, n, ...) -> the same shape in float64. Source: Vehtari et al. 2021, equation 14.
     """
+    from scipy import special, stats  # here, since they cost a third of what torch costs to import
+
     flat = draws.detach().cpu().double().flatten(0, 1)
     ranks = stats.rankdata(flat.numpy(), method="average", axis=0)
-    z = stats.norm.ppf((ranks - 3 / 8) / (len(flat) + 1 / 4))
+    z = special.ndtri((ranks - 3 / 8) / (len(flat) + 1 / 4))
     return torch.from_numpy(np.asarray(z)).reshape(draws.shape).to(draws.device)
 
 

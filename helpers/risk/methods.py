@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 
@@ -60,6 +59,8 @@ def lbfgs(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], w: Tens
 
     value_and_gradient(w) -> scalar and gradient of w's shape -> the path (iterations done, *w.shape), the best last.
     """
+    from scipy.optimize import minimize  # here, since it costs a fifth of what torch costs to import
+
     path: list[Tensor] = []
 
     def unpack(flat: np.ndarray) -> Tensor:

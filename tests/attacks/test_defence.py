@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from tests.test_attacks import batch, generator, network
 from torch import nn
 
-from helpers.attacks import defence as R, threat as T
+from helpers.attacks import defence as R, projections, threat as T, toy
+from tests.attacks.test_attacks import batch, generator, network
 
 
 def test_trades_loss_by_hand() -> None:
@@ -23,7 +23,7 @@ def test_trades_attack_raises_the_divergence_within_the_ball() -> None:
     model = network()
     x, y = batch(model)
     x_adv = R.trades_attack(model, x, y, eps=0.1, steps=10, generator=generator())
-    noise = x + T.random_in_ball(x, T.per_image(0.1, x), math.inf, generator())
+    noise = x + projections.random_in_ball(x, projections.per_image(0.1, x), math.inf, generator())
     p = model(x).softmax(1)
     assert (x_adv - x).abs().max() <= 0.1 + 1e-9
     assert (R.kl_divergence(model(x_adv), p) > R.kl_divergence(model(noise), p)).all()
@@ -59,9 +59,9 @@ def test_sharpened_keeps_decisions_and_hides_the_gradient() -> None:
 
 @pytest.mark.parametrize("eps", [0.0, 0.1, 0.6])
 def test_tsipras_accuracy_against_samples(eps: float) -> None:
-    x, y = R.tsipras_sample(20000, 100, eta=0.3, generator=generator())
+    x, y = toy.tsipras_sample(20000, 100, eta=0.3, generator=generator())
     right = (y * (x[:, 1:] - eps * y[:, None]).sum(1) > 0).double().mean()
-    p = R.tsipras_accuracy(100, 0.3, eps)
+    p = toy.tsipras_accuracy(100, 0.3, eps)
     assert abs(float(right) - p) <= 4 * math.sqrt(p * (1 - p) / 20000) + 1e-3
     assert abs(float((x[:, 0] == y).double().mean()) - 0.95) < 0.01
 
@@ -70,7 +70,7 @@ def test_tsipras_accuracy_against_samples(eps: float) -> None:
 def test_distance_to_half_against_samples(d: int) -> None:
     z = torch.randn(20000, d, generator=generator(), dtype=torch.float64)
     angle = torch.asin((z[:, 0] / z.norm(dim=1)).abs())
-    r = R.distance_to_half(d)
+    r = toy.distance_to_half(d)
     assert abs(float((angle <= r).double().mean()) - 0.5) < 0.02
     if d == 2:
         assert r == pytest.approx(math.pi / 4)

@@ -91,7 +91,7 @@ MINIMUM: dict[str, Pair] = {
         of_foolbox("L2DeepFoolAttack", steps=50, overshoot=0.02),
     ),
     "carlini_wagner": (
-        partial(minimum_norm.carlini_wagner, steps=40, rounds=5, rate=0.1),
+        partial(attacks.carlini_wagner, steps=40, rounds=5, rate=0.1),
         of_foolbox(
             "L2CarliniWagnerAttack",
             **{"steps": 40, "binary_search_steps": 5, "stepsize": 0.1, "initial_const": 1.0, "abort_early": False},
@@ -120,6 +120,6 @@ def test_jsma_takes_the_same_pixels_as_torchattacks(batch: tuple[Tensor, Tensor]
     """Towards the next class, with the same pixels barred: the same pairs until an equal saliency is met."""
     x, y = (t[:6] for t in batch)
     model, targets = checkpoints.load("mnist_cnn", CPU), (y + 1) % 10
-    a = minimum_norm.jsma(model, x, targets, budget=40, targeted=True)
+    a = attacks.jsma(model, x, targets, budget=40, targeted=True)
     b = of_torchattacks("JSMA", targeted=True, gamma=40 / 784)(model, x, targets)
     assert (a - b).abs().flatten(1).amax(1).lt(1e-6).sum() >= 5

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from tests.test_attacks import batch, generator, linear, network
 
 from helpers.attacks import threat as T, universal as U
+from tests.attacks.test_attacks import batch, generator, linear, network
 
 
 def test_singular_perturbation_of_a_linear_map_is_its_first_singular_vector() -> None:

@@ -9,13 +9,14 @@ import threading
 import time
 import types
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from helpers import exercises
-from helpers.exercises import Draw, Exercise, Verdict, Wrong, agree, examine, holds, require, same
+from helpers.exercises import Desk, Draw, Exercise, Verdict, Wrong, agree, examine, holds, require, same
 from tests.exercises.toys import EXERCISES, GRADIENTS, NOISY, SCALED, STEP, State, noisy, scaled, step
 
 FAST = replace(SCALED, checks=tuple(replace(check, seconds=0.3) for check in SCALED.checks))
@@ -496,70 +497,96 @@ def test_a_declaration_is_checked() -> None:
 
 
 @pytest.fixture
-def toy_lecture(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    """A lecture `toy` with the toy exercises."""
-    (tmp_path / "toy.py").write_text("# scaled noisy step", encoding="utf-8")
-    module = types.ModuleType("helpers.exercises.toy")
-    module.EXERCISES = EXERCISES  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "helpers.exercises.toy", module)
-    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, str(tmp_path)])
-    for name in ("_verdicts", "_hints"):
-        monkeypatch.setattr(exercises, name, {})
-    monkeypatch.setattr(exercises, "_latest", [])
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
+    """The desk of a lecture `toy` with the toy exercises, and a folder for its verdicts."""
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path))
+    return Desk("toy", EXERCISES)
 
 
-def test_check_returns_the_students_function_or_the_reference(toy_lecture, capsys: pytest.CaptureFixture) -> None:
+def test_check_returns_the_students_function_or_the_reference(toy: Desk, capsys: pytest.CaptureFixture) -> None:
     def scaled(x, factor=2.0):
         if factor <= 0:
             raise ValueError
         return x * factor
 
     own = scaled
-    assert exercises.check(own) is own
+    assert toy.check(own) is own
     assert "✓ Exercise 1.1, scaled: passed (4 of 4)" in capsys.readouterr().out
 
     def scaled(x, factor=2.0):
         return x
 
-    assert exercises.check(scaled) is EXERCISES[0].reference
+    assert toy.check(scaled) is EXERCISES[0].reference
     assert "✗ Exercise 1.1, scaled: failed" in capsys.readouterr().out
 
 
-def test_hints_come_one_by_one(toy_lecture, capsys: pytest.CaptureFixture) -> None:
+def test_hints_come_one_by_one(toy: Desk, capsys: pytest.CaptureFixture) -> None:
     for function in (scaled, "scaled", scaled):
-        exercises.hint(function)
+        toy.hint(function)
     text = capsys.readouterr().out
     assert text.index("Hint 1 of 2\nMultiply.") < text.index("Hint 2 of 2") < text.index("That was the last hint")
 
 
-def test_solution_shows_the_source_and_why(toy_lecture, capsys: pytest.CaptureFixture) -> None:
-    exercises.solution("scaled")
+def test_solution_shows_the_source_and_why(toy: Desk, capsys: pytest.CaptureFixture) -> None:
+    toy.solution("scaled")
     text = capsys.readouterr().out
     assert "def scaled(x: Tensor, factor: float = 2.0)" in text and "Because it scales." in text
 
 
-def test_progress_shows_the_lecture_worked_on(toy_lecture, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(ValueError, match="name the lecture, one of .*toy"):
-        exercises.progress()
-    exercises.check(scaled)
+def test_progress_survives_a_restart_of_the_kernel(toy: Desk, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    toy.check(scaled)
     capsys.readouterr()
-    exercises.progress()
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Exercises of the lecture toy: 1 of 3 passed" and len(lines) == 4
-    assert "✓ passed (4 of 4)" in lines[1] and "○ not attempted" in lines[2]
-    with pytest.raises(ValueError, match="lecture must be one of .*toy.*, got 'taoism'"):
-        exercises.progress("taoism")
+    for desk in (toy, Desk("toy", EXERCISES)):  # the second knows the file alone
+        desk.progress()
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "Exercises of the lecture toy: 1 of 3 passed" and len(lines) == 4
+        assert "✓ passed (4 of 4)" in lines[1] and "○ not attempted" in lines[2]
+    (kept,) = (tmp_path / ".progress").iterdir()
+    for content in ("", "[]", '{"scaled": 3}', '{"gone": ["passed", 1, 1]}', '{"scaled": ["great", 1, 1]}'):
+        kept.write_text(content)
+        Desk("toy", EXERCISES).progress()
+        assert "0 of 3 passed" in capsys.readouterr().out
 
 
-def test_an_unknown_name_gets_a_suggestion(toy_lecture) -> None:
+def test_without_a_folder_nothing_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.delenv("COURSE_WORK", raising=False)
+    monkeypatch.chdir(tmp_path)
+    desk = Desk("toy", EXERCISES)
+    desk.check(scaled)
+    desk.progress()
+    assert "1 of 3 passed" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(toy: Desk, tmp_path: Path, capsys) -> None:
+    (tmp_path / ".progress").write_text("a file in its place")
+    assert toy.check(scaled) is scaled
+    toy.progress()
+    assert "1 of 3 passed" in capsys.readouterr().out
+
+
+def test_a_lambda_or_a_partial_is_known_by_the_name_it_is_given(toy: Desk, capsys) -> None:
+    scaled = toy.check(lambda x, factor=2.0: x / factor)
+    assert scaled is EXERCISES[0].reference
+    scaled = toy.check(partial(lambda x, factor: x, factor=2.0))
+    assert "Exercise 1.1, scaled: failed" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no exercise of this lecture is called '<lambda>'"):
+        toy.check(lambda x: x)
+
+
+def test_two_exercises_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="must be unique"):
+        Desk("toy", (SCALED, SCALED))
+
+
+def test_an_unknown_name_gets_a_suggestion(toy: Desk) -> None:
     def scald(x):
         return x
 
-    with pytest.raises(ValueError, match="no exercise is called 'scald'; did you mean 'scaled'"):
-        exercises.check(scald)
+    with pytest.raises(ValueError, match="no exercise of this lecture is called 'scald'; did you mean 'scaled'"):
+        toy.check(scald)
     for odd in (5, None, "scaled", torch.nn.ReLU()):
         with pytest.raises(ValueError):
-            exercises.check(odd)
+            toy.check(odd)
 
 
 def test_a_verdict_shows_code_and_hides_no_markup() -> None:

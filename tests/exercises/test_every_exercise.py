@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from helpers import exercises
-from helpers.exercises import Exercise, examine
+from helpers.exercises import Desk, Exercise, examine
 
 LECTURES = Path(__file__).parents[2] / "lectures" / "source"
 WORDS = exercises.lectures()
@@ -26,6 +26,11 @@ MISTAKES = [
     for k, (wrong, message) in enumerate(e.wrong_answers)
 ]
 SOURCES = {path.stem.split("_", 1)[1]: path for path in sorted(LECTURES.glob("[0-9][0-9]_*.md"))}
+
+
+def desk_of(word: str) -> Desk:
+    """The desk of a lecture."""
+    return importlib.import_module(f"helpers.{word}.exercises").desk
 
 
 def named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -52,11 +57,12 @@ def test_the_reference_passes(word: str, exercise: Exercise) -> None:
 
 @pytest.mark.parametrize(("word", "exercise"), ALL)
 def test_the_stub_is_not_attempted_and_the_lecture_goes_on(word: str, exercise: Exercise, capsys: Any) -> None:
-    assert exercises.check(stub_of(exercise)) is exercise.reference
+    desk = desk_of(word)
+    assert desk.check(stub_of(exercise)) is exercise.reference
     first = capsys.readouterr().out
-    exercises.check(stub_of(exercise))
+    desk.check(stub_of(exercise))
     assert "not attempted" in first and capsys.readouterr().out == first
-    assert exercises.find(exercise.name) == (word, exercise)
+    assert desk.find(exercise.name) is exercise and desk.lecture == word
 
 
 @pytest.mark.parametrize(("word", "exercise"), ALL)
@@ -80,7 +86,7 @@ def test_a_wrong_answer_is_refused_with_its_own_message(exercise: Exercise, wron
 
 @pytest.mark.parametrize(("word", "exercise"), ALL)
 def test_a_right_answer_in_another_style_passes(word: str, exercise: Exercise) -> None:
-    styles = importlib.import_module(f"tests.exercises.styles_{word}")
+    styles = importlib.import_module(f"tests.{word}.styles")
     style = getattr(styles, exercise.name)
     assert inspect.getsource(style) != inspect.getsource(exercise.reference)
     assert style.__module__ == styles.__name__, f"write another style of {exercise.name} in {styles.__name__}"
@@ -89,10 +95,11 @@ def test_a_right_answer_in_another_style_passes(word: str, exercise: Exercise) -
         assert verdict.kind == "passed", verdict
 
 
-def test_names_and_numbers_are_unique_in_the_course() -> None:
-    for key in ("name", "number"):
-        found = [getattr(e, key) for word in WORDS for e in exercises.exercises(word)]
-        assert len(set(found)) == len(found), sorted(k for k in found if found.count(k) > 1)
+def test_numbers_are_unique_in_the_course_and_name_their_lecture() -> None:
+    numbers = [e.number for word in WORDS for e in exercises.exercises(word)]
+    assert len(set(numbers)) == len(numbers)
+    for word in set(WORDS) & set(SOURCES):
+        assert {int(e.number.split(".")[0]) for e in exercises.exercises(word)} == {int(SOURCES[word].stem[:2])}
 
 
 # -------------------------------------------------------------------------------------------------------- drift guard
@@ -169,7 +176,7 @@ def test_set_up_and_solved_exercises_alone_run(word: str, capsys: Any, settings_
             continue
         tree = ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE))
         if name:
-            space[name] = exercises.find(name)[1].reference
+            space[name] = desk_of(word).find(name).reference
             tree.body = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name == name)]
         capsys.readouterr()
         exec(compile(tree, f"{word}, code cell {k + 1}", "exec"), space)

@@ -1,8 +1,8 @@
 """Every explorer of every lecture, drawn at the ends of every parameter."""
 
 import importlib
-import pkgutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +13,17 @@ from helpers import figures
 from helpers.figures import explore, settings, stills
 from helpers.figures._png import encode, pixels
 
-WORDS = [module.name for module in pkgutil.iter_modules(figures.__path__) if not module.name.startswith("_")]
+HELPERS = Path(figures.__file__).parents[1]
+WORDS = sorted(path.parent.parent.name for path in HELPERS.glob("*/figures/__init__.py"))
 
 
 def explorers() -> list[Any]:
     """The draw functions with sliders, of all lectures."""
-    modules = [importlib.import_module(f"helpers.figures.{word}") for word in WORDS]
-    found = [(m, name) for m in modules for name, value in vars(m).items() if hasattr(value, "parameters")]
     return [
-        pytest.param(getattr(m, name), id=f"{m.__name__.rsplit('.', 1)[1]}.{name}")
-        for m, name in found
-        if getattr(m, name).__module__ == m.__name__
+        pytest.param(draw, id=f"{word}.{name}")
+        for word in WORDS
+        for name, draw in vars(importlib.import_module(f"helpers.{word}.figures")).items()
+        if hasattr(draw, "parameters")
     ]
 
 

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from helpers import mcmc
-from helpers.mcmc import finite
+from helpers.mcmc import finite, ising
 
 Z = float(stats.norm.isf(1e-6 / 200))  # false alarm 1e-6 over at most 100 two-sided scores
 
@@ -99,14 +99,14 @@ def test_gibbs_on_a_table():
 
 @pytest.mark.parametrize("beta", [0.0, 0.2, 0.44])
 def test_ising_against_all_states(beta):
-    exact, chains = finite.ising_exact(beta), 10_000
+    exact, chains = ising.ising_exact(beta), 10_000
 
     def scores(beta_run):
         generator = rng(3)
         spins = torch.randint(0, 2, (chains, 4, 4), generator=generator, dtype=torch.int8) * 2 - 1
         for _ in range(60):
-            spins = finite.ising_sweep(spins, beta_run, generator=generator)
-        energy = finite.ising_energy(spins) / 16
+            spins = ising.ising_sweep(spins, beta_run, generator=generator)
+        energy = ising.ising_energy(spins) / 16
         size = spins.double().mean((1, 2)).abs()
         found = [
             (v.mean() - e) / (v.std() / chains**0.5) for v, e in ((energy, exact.energy), (size, exact.magnetisation))
@@ -123,7 +123,7 @@ def test_ising_by_hand():
     beta = 0.1
     z = 2 * math.exp(8 * beta) + 12 + 2 * math.exp(-8 * beta)
     expected = (-16 * math.exp(8 * beta) + 16 * math.exp(-8 * beta)) / z / 4
-    assert finite.ising_exact(beta, 2).energy == pytest.approx(expected, rel=1e-12)
+    assert ising.ising_exact(beta, 2).energy == pytest.approx(expected, rel=1e-12)
 
 
 def test_bad_input():
@@ -140,8 +140,8 @@ def test_bad_input():
     with pytest.raises(ValueError, match="positive"):
         finite.metropolis_matrix(torch.tensor([0.0, 0.5, 0.5]), CYCLIC)
     with pytest.raises(ValueError, match="even"):
-        finite.ising_sweep(torch.ones(1, 3, 3), 0.1)
+        ising.ising_sweep(torch.ones(1, 3, 3), 0.1)
     with pytest.raises(ValueError, match=r"\+1 or -1"):
-        finite.ising_sweep(torch.zeros(1, 4, 4), 0.1)
+        ising.ising_sweep(torch.zeros(1, 4, 4), 0.1)
     with pytest.raises(ValueError, match="got 5"):
-        finite.ising_exact(0.1, 5)
+        ising.ising_exact(0.1, 5)

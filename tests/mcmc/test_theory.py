@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from helpers import mcmc
-from helpers.mcmc import direct, targets, theory
+from helpers.mcmc import direct, state, targets, theory
 
 
 def rng(number=0):
@@ -46,7 +46,7 @@ def test_optimal_random_walk_in_finite_dimension(d, expected):
     step, acceptance = theory.random_walk_optimum(d)
     assert acceptance == pytest.approx(expected, abs=2e-4)
     target, generator = targets.gaussian(torch.eye(d, dtype=torch.float64)), rng(d)
-    s = mcmc.chain(target.draw(200_000, generator), target, gradient=False)
+    s = state.chain(target.draw(200_000, generator), target, gradient=False)
     after, info = mcmc.random_walk_step(target, s, step_size=step, generator=generator)
     jump = (after.x - s.x).square().sum(1)
     accept, expected_jump = theory.random_walk_efficiency(step, d)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import models, runtime
-from helpers.smoothing import bounds as B
+from helpers.smoothing import bounds as B, lipschitz
 from helpers.smoothing.relaxation import exact_range, linear_bounds, triangle
 
 CONVOLUTIONS = [
@@ -35,7 +35,7 @@ def test_the_norm_of_a_convolution_is_that_of_its_matrix(make) -> None:
     channels = layer.in_channels
     matrix = torch.func.jacrev(layer)(torch.zeros(1, channels, 7, 7)).flatten(0, 3).flatten(1)
     expected = float(torch.linalg.matrix_norm(matrix.detach(), 2))
-    found = B.operator_norm(layer, (channels, 7, 7), steps=200, generator=runtime.generator(1))
+    found = lipschitz.operator_norm(layer, (channels, 7, 7), steps=200, generator=runtime.generator(1))
     assert found == pytest.approx(expected, rel=1e-3) and found <= expected * (1 + 1e-5)
 
 
@@ -44,16 +44,16 @@ def test_lipschitz_constants_from_below_and_above(seed: int) -> None:
     runtime.seed(seed)
     model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 5), nn.ReLU(), nn.Linear(5, 3))
     x = torch.rand(40, 1, 6, 6)
-    norms = B.network_lipschitz(model, (1, 6, 6), steps=300)
+    norms = lipschitz.network_lipschitz(model, (1, 6, 6), steps=300)
     assert len(norms) == 3
     with torch.no_grad():
         quotients = (model(x[1:]) - model(x[:-1])).norm(dim=1) / (x[1:] - x[:-1]).flatten(1).norm(dim=1)
-    local = B.local_lipschitz(model, x)
+    local = lipschitz.local_lipschitz(model, x)
     assert local.shape == (40,) and local.max() < math.prod(norms) and quotients.max() < math.prod(norms)
     layer = dense(seed, (4, 3))
     exact = torch.linalg.matrix_norm(layer[1].weight.float(), 2).detach()
-    assert torch.allclose(B.local_lipschitz(layer.float(), torch.rand(2, 4)), exact.expand(2))
-    assert B.network_lipschitz(layer.float(), (4,)) == pytest.approx([float(exact)])
+    assert torch.allclose(lipschitz.local_lipschitz(layer.float(), torch.rand(2, 4)), exact.expand(2))
+    assert lipschitz.network_lipschitz(layer.float(), (4,)) == pytest.approx([float(exact)])
 
 
 @pytest.mark.parametrize("make", CONVOLUTIONS)
@@ -160,8 +160,11 @@ def test_ibp_training_certifies_what_plain_training_does_not() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: B.operator_norm(nn.Linear(2, 2), (2,), steps=0), "steps must be an integer of at least 1, got 0"),
-        (lambda: B.network_lipschitz(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), (2,)), "got Tanh"),
+        (
+            lambda: lipschitz.operator_norm(nn.Linear(2, 2), (2,), steps=0),
+            "steps must be an integer of at least 1, got 0",
+        ),
+        (lambda: lipschitz.network_lipschitz(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), (2,)), "got Tanh"),
         (lambda: B.interval_bounds(nn.Sequential(nn.MaxPool2d(2)), *B.box(torch.rand(1, 1, 4, 4), 0.1)), "MaxPool2d"),
         (lambda: B.box(torch.rand(1, 2), -0.1), "eps must be at least 0, got -0.1"),
         (

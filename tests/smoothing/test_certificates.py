@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.smoothing import certificates as C
+from helpers.smoothing import certificates as C, metrics
 
 P = torch.linspace(0.51, 0.9999, 60, dtype=torch.float64)
 
@@ -48,9 +48,9 @@ def test_hoeffding_is_sound_and_wider_than_clopper_pearson() -> None:
 
 
 def test_the_votes_that_a_radius_needs() -> None:
-    assert C.samples_needed(4.0, 1.0, 0.001) == 218_105
+    assert metrics.samples_needed(4.0, 1.0, 0.001) == 218_105
     for sigma, radius, alpha in ((0.5, 0.3, 0.05), (1.0, 2.0, 0.001), (0.25, 0.9, 1e-6)):
-        n = C.samples_needed(radius, sigma, alpha)
+        n = metrics.samples_needed(radius, sigma, alpha)
         assert smoothing.max_certifiable_radius(n, alpha, sigma) >= radius
         assert n == 1 or smoothing.max_certifiable_radius(n - 1, alpha, sigma) < radius
 
@@ -58,17 +58,19 @@ def test_the_votes_that_a_radius_needs() -> None:
 def test_the_curve_counts_what_is_right_and_certified() -> None:
     prediction, y = torch.tensor([0, 1, -1, 2]), torch.tensor([0, 1, 1, 0])
     radius = torch.tensor([0.5, 0.2, 0.0, 0.9], dtype=torch.float64)
-    curve = C.certified_accuracy(prediction, radius, y, torch.tensor([0.0, 0.2, 0.3, 0.5, 0.6], dtype=torch.float64))
+    curve = metrics.certified_accuracy(
+        prediction, radius, y, torch.tensor([0.0, 0.2, 0.3, 0.5, 0.6], dtype=torch.float64)
+    )
     assert curve.tolist() == [0.5, 0.5, 0.25, 0.25, 0]
-    assert C.average_certified_radius(prediction, radius, y) == pytest.approx(0.7 / 4)
+    assert metrics.average_certified_radius(prediction, radius, y) == pytest.approx(0.7 / 4)
     fine = torch.linspace(0, 1, 10_001, dtype=torch.float64)
-    area = torch.trapezoid(C.certified_accuracy(prediction, radius, y, fine), fine)
+    area = torch.trapezoid(metrics.certified_accuracy(prediction, radius, y, fine), fine)
     assert float(area) == pytest.approx(0.7 / 4, abs=1e-3)
 
 
 def test_the_published_table_has_a_figure_for_every_radius_and_falls() -> None:
-    for figures in C.PUBLISHED_CIFAR10.values():
-        assert len(figures) == len(C.PUBLISHED_RADII) and list(figures) == sorted(figures, reverse=True)
+    for figures in metrics.PUBLISHED_CIFAR10.values():
+        assert len(figures) == len(metrics.PUBLISHED_RADII) and list(figures) == sorted(figures, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +80,10 @@ def test_the_published_table_has_a_figure_for_every_radius_and_falls() -> None:
         (lambda: C.renyi_radius(1.5, 0.1, 1.0), r"p_a must lie in \[0, 1\]"),
         (lambda: C.hoeffding_lower(3, 2, 0.05), r"successes must lie in 0 \.\.\. 2"),
         (lambda: C.hoeffding_lower(3, 3, 0.0), "alpha must lie"),
-        (lambda: C.samples_needed(0.0, 1.0, 0.05), "radius must be a positive number"),
-        (lambda: C.certified_accuracy(P, P, P[:3], P), "need prediction, radius, y"),
-        (lambda: C.certified_accuracy(P, P, P, torch.tensor(0.5)), r"radii \(R,\)"),
-        (lambda: C.average_certified_radius(P[:0], P[:0], P[:0]), "N >= 1"),
+        (lambda: metrics.samples_needed(0.0, 1.0, 0.05), "radius must be a positive number"),
+        (lambda: metrics.certified_accuracy(P, P, P[:3], P), "need prediction, radius, y"),
+        (lambda: metrics.certified_accuracy(P, P, P, torch.tensor(0.5)), r"radii \(R,\)"),
+        (lambda: metrics.average_certified_radius(P[:0], P[:0], P[:0]), "N >= 1"),
     ],
 )
 def test_bad_input_is_named(call, message: str) -> None:

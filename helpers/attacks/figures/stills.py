@@ -8,9 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from helpers.figures import COLOUR, Picture, figure, label, pictures
-
-FAMILY = [COLOUR[name] for name in ("model", "attack", "truth", "bound", "second", "third", "data", "muted")]
+from helpers.figures import COLOUR, FAMILY, Picture, figure, label, pictures
 
 
 def bars(axes: Axes, names: Sequence[str], before: Tensor, after: Tensor, count: int = 5) -> None:

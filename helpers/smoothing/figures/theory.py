@@ -8,9 +8,7 @@ from scipy import stats
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.figures import COLOUR, Picture, figure, label
-
-FAMILY = [COLOUR[name] for name in ("model", "attack", "truth", "bound", "second", "third", "data", "muted")]
+from helpers.figures import COLOUR, FAMILY, Picture, figure, label
 
 
 def looseness(rows: Mapping[str, Mapping[str, Tensor]]) -> Picture:

@@ -1,0 +1,78 @@
+"""Figures of Lecture 1: code length as area, forward and reverse divergence."""
+
+import torch
+from torch import Tensor
+
+from helpers import risk
+from helpers.figures import COLOUR, FAMILY, Picture, Range, explorer, figure
+
+Gaussian = tuple[float, float, float]  # mean, standard deviation, divergence
+
+
+def code_areas(p: Tensor, q: Tensor) -> Picture:
+    """Entropy and cross-entropy as areas: boxes p_k wide and log2(1/p_k), or log2(1/q_k), high."""
+    fig, (left, right) = figure(1, 2, width=11, height=3.6, sharey=True)
+    start = (p.cumsum(0) - p).numpy()
+    for axes, code, title in ((left, p, "entropy"), (right, q, "cross-entropy")):
+        height = -code.log2()
+        axes.bar(start, height, p, align="edge", color=FAMILY[: len(p)], edgecolor="white", linewidth=2, alpha=0.85)
+        if code is q:
+            axes.bar(
+                start, -p.log2(), p, align="edge", fill=False, edgecolor=COLOUR["data"], linewidth=1.5, linestyle="--"
+            )
+        axes.set(
+            title=f"{title} = area = {(p * height).sum():.3f} bits"
+            + (" (dashed: the right code)" if code is q else ""),
+            xlabel="probability $p_k$",
+            xlim=(0, 1),
+        )
+        axes.grid(False)
+    left.set_ylabel("length of the code word (bits)")
+    right.annotate(
+        f"KL = {(p * (p / q).log2()).sum():.3f} bits\n= coloured − dashed",
+        (0.25, 2.0),
+        color="white",
+        ha="center",
+        va="center",
+        fontsize=13,
+    )
+    return fig
+
+
+def forward_reverse(grid: Tensor, log_p: Tensor, fits: dict[str, Gaussian]) -> Picture:
+    """A density and Gaussian fits (mean, standard deviation, divergence)."""
+    fig, axes = figure(width=10, height=3.8)
+    axes.fill_between(grid, log_p.exp(), color=COLOUR["truth"], alpha=0.25, linewidth=0)
+    for (name, (mu, sigma, divergence)), colour in zip(fits.items(), ("model", "attack", "second"), strict=False):
+        density = risk.gaussian_log_likelihood(grid, torch.tensor(mu), sigma).exp()
+        axes.plot(
+            grid,
+            density,
+            color=COLOUR[colour],
+            label=f"{name}: $\\mu$ = {mu:.2f}, $\\sigma$ = {sigma:.2f}, KL = {divergence:.3f}",
+        )
+    axes.set(
+        xlim=(-8, 8), ylim=(0, 0.85), xlabel="$x$", ylabel="density", title="Forward KL covers, reverse KL seeks a mode"
+    )
+    axes.legend(loc="upper right")
+    return fig
+
+
+@explorer(
+    separation=Range(0.0, 4.0, 2.5, step=0.1, label="half distance"),
+    weight=Range(0.05, 0.95, 0.6, step=0.05, label="weight of the left mode"),
+    start=Range(-4.0, 4.0, 2.0, step=0.25, label="start of μ"),
+    stills=({"separation": 0.8}, {}, {"start": -2.0}),
+)
+def kl_directions(separation: float, weight: float, start: float) -> Picture:
+    """One Gaussian fitted to two modes by forward and by reverse KL; the reverse fit depends on the start."""
+    grid = torch.linspace(-12, 12, 481, dtype=torch.float64)
+    means, weights = torch.tensor([-separation, separation]).double(), torch.tensor([weight, 1 - weight]).double()
+    log_p = risk.mixture_log_density(grid, means, torch.full((2,), 0.7).double(), weights)
+    fits = {
+        f"{name} KL": risk.fit_gaussian(log_p, grid, forward=name == "forward", start=(start, 1.0))
+        for name in ("forward", "reverse")
+    }
+    fig = forward_reverse(grid, log_p, fits)
+    fig.axes[0].axvline(start, linestyle=":", color=COLOUR["muted"])
+    return fig
