@@ -13,6 +13,8 @@ from helpers.exercises._exercise import Check
 from helpers.exercises._subject import Arguments, Function, Raised, Subject, Wrong, clone_arguments, perform
 from helpers.exercises._values import short
 
+BOTH = (torch.float32, torch.float64)
+
 
 def same(
     property: str,
@@ -23,12 +25,13 @@ def same(
     atol: float | None = None,
     times: int = 3,
     seconds: float = 5.0,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Check:
     """The function returns what the reference returns on given(draw): a tuple of arguments, a dict, or args(...).
 
-    Compares type, shape, dtype, device, entries (tolerance by dtype unless given) and whether gradients flow;
-    `times` fresh inputs, `seconds` for all of them.
+    Compares type, shape, dtype, device, entries (tolerance by dtype unless given) and whether gradients flow; `times`
+    fresh inputs (more where `draw.choice` has more options), in float32 and float64 in turn unless dtype is given,
+    `seconds` for all of them.
     """
 
     def run(subject: Subject, draw: Draw) -> None:
@@ -43,7 +46,7 @@ def same(
         if found:
             raise Wrong(expected=found.expected, got=found.got, meaning=found.meaning)
 
-    return Check(property, run, meaning, times, seconds, dtype)
+    return Check(property, run, meaning, times, seconds, BOTH if dtype is None else (dtype,))
 
 
 def holds(
@@ -53,11 +56,12 @@ def holds(
     meaning: str = "",
     times: int = 1,
     seconds: float = 5.0,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Check:
     """test(f, draw) calls the student's f, and returns True (all entries) or None when the property holds.
 
-    It fails by returning False or by `require`, `agree` or `raise Wrong(...)`. Each result of f is first held against
+    `times`, `seconds` and dtype are as for `same`. It fails by returning False or by `require`, `agree` or
+    `raise Wrong(...)`. Each result of f is first held against
     the reference's on the same arguments: type, shape, dtype, device; so the test need not look after these.
     """
 
@@ -66,7 +70,7 @@ def holds(
         if answer is not None:
             require(answer)
 
-    return Check(property, run, meaning, times, seconds, dtype)
+    return Check(property, run, meaning, times, seconds, BOTH if dtype is None else (dtype,))
 
 
 def raises(
@@ -88,7 +92,7 @@ def raises(
         else:
             raise Wrong(expected=f"a {error.__name__}", got=short(got))
 
-    return Check(property, run, meaning, 1, seconds)
+    return Check(property, run, meaning, 1, seconds, BOTH[:1], refusal=True)
 
 
 def require(condition: Any, *, expected: Any = "", got: Any = None, on: Any = None, meaning: str = "") -> None:

@@ -12,17 +12,50 @@ from torch import Tensor
 T = TypeVar("T")
 
 
+class Turns:
+    """The choices of a check's draws, gone through in turn: no option is left to chance.
+
+    The k-th choice of a case starts at a random option and moves on by one from case to case.
+    """
+
+    def __init__(self) -> None:
+        self.turn, self.most = -1, 1  # cases begun but one; the longest list of options so far
+        self._starts: list[int] = []
+        self._place = 0
+
+    def next_case(self) -> None:
+        """A case begins."""
+        self.turn, self._place = self.turn + 1, 0
+
+    def pick(self, options: Sequence[T]) -> T:
+        """The option whose turn it is."""
+        self.most = max(self.most, len(options))
+        if self._place == len(self._starts):
+            self._starts.append(secrets.randbelow(2**30))
+        start = self._starts[self._place]
+        self._place += 1
+        return options[(start + self.turn) % len(options)]
+
+
 class Draw:
     """A source of random inputs, seeded by the operating system; the global generators stay as they are.
 
-    Tensors come out on `device` with dtype `dtype`. With the same `seed` (shown as `.seed`) the same inputs come again.
+    Tensors come out on `device` with dtype `dtype`. With the same `seed` (shown as `.seed`) the same inputs come again,
+    but for `choice`, which goes through its options in turn over the cases of one check.
     """
 
-    def __init__(self, device: str | torch.device = "cpu", seed: int | None = None, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        device: str | torch.device = "cpu",
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        turns: Turns | None = None,
+    ):
         self.device = torch.device(device)
         self.dtype = dtype
         self.seed = secrets.randbits(62) if seed is None else seed
         self._generator = torch.Generator().manual_seed(self.seed)
+        self._turns = Turns() if turns is None else turns
 
     def normal(self, *shape: int, mean: float = 0.0, std: float = 1.0) -> Tensor:
         """Entries N(mean, std^2); shape `shape`."""
@@ -54,8 +87,8 @@ class Draw:
         return int(torch.randint(low, high, (), generator=self._generator).item())
 
     def choice(self, options: Sequence[T]) -> T:
-        """One of the options, with equal chances."""
-        return options[self.integer(0, len(options))]
+        """One of the options: each in its turn, case after case (a check has at least as many cases as options)."""
+        return self._turns.pick(options)
 
     def generator(self) -> torch.Generator:
         """A seeded generator on the device; every function that is given it sees it in the same state."""

@@ -14,7 +14,7 @@ import torch
 
 from helpers.exercises import _sandbox
 from helpers.exercises._compare import difference
-from helpers.exercises._draw import Draw
+from helpers.exercises._draw import Draw, Turns
 from helpers.exercises._exercise import Check, Exercise
 from helpers.exercises._subject import Call, Function, Raised, Subject, Wrong, perform, unchanged
 from helpers.exercises._values import short
@@ -66,9 +66,12 @@ def _all_checks(function: Function, exercise: Exercise) -> Verdict:
 
 
 def _repeat(check: Check, subject: Subject, device: str) -> None:
-    for _ in range(check.times):
+    turns = Turns()
+    while turns.turn + 1 < max(check.times, turns.most, len(check.dtypes)):
+        turns.next_case()
         subject.calls.clear()
-        check.run(subject, Draw(device, dtype=check.dtype))
+        dtype = check.dtypes[turns.turn % len(check.dtypes)]
+        check.run(subject, Draw(device, dtype=dtype, turns=turns))
 
 
 def _verdict(kind: Kind, exercise: Exercise, passed: int, rows: Rows, close: str | None = None) -> Verdict:

@@ -26,7 +26,8 @@ class Check:
     meaning: str = ""
     times: int = 1
     seconds: float = 5.0
-    dtype: torch.dtype = torch.float32
+    dtypes: tuple[torch.dtype, ...] = (torch.float32,)  # of the draws, in turn
+    refusal: bool = False  # it is about an error that must be raised
 
 
 @dataclass(frozen=True)
