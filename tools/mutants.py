@@ -199,7 +199,7 @@ def _constants(value: Any) -> Iterator[ast.AST]:
         yield ast.Constant(-value if value else -1)
     elif isinstance(value, float):
         yield ast.Constant(value * 1.1 if value else 0.1)
-        yield ast.Constant(-value)
+        yield ast.Constant(-value if value else -0.1)
 
 
 def _calls(node: ast.Call) -> Iterator[ast.AST]:
