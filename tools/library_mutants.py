@@ -1,6 +1,6 @@
 """`python -m tools.library_mutants WORD [MODULE.FUNCTION ...]`: mutants of a lecture's mathematics against its tests.
 
-Every single-edit mutant (tools/mutants.py) of every function and method of helpers/<word>/*.py takes the place of the
+Every single-edit mutant (tools/edits.py) of every function and method of helpers/<word>/*.py takes the place of the
 original (its code object is replaced, so that it is seen wherever the function was imported), and the tests of
 tests/<word> that call that function are run, the quickest first, in a forked process. A mutant that every test lets
 live is a survivor, unless tests/<word>/equivalent.py lists it: LIBRARY = {"module.function": {"edit": "reason"}}.
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from tools.mutants import Mutant, mutants
+from tools.edits import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 60  # a mutant that takes longer than this on top of what its tests took is refused: it hangs
@@ -35,7 +35,7 @@ class Subject(NamedTuple):
     """A function of the lecture: "module.function" or "module.Class.method"."""
 
     name: str
-    function: FunctionType
+    function: Any
 
 
 def subjects(word: str) -> Iterator[Subject]:
@@ -49,8 +49,8 @@ def subjects(word: str) -> Iterator[Subject]:
                 continue
             members = vars(value).items() if inspect.isclass(value) else [("", value)]
             for member, function in members:
-                inner: Any = inspect.unwrap(getattr(function, "__func__", function))
-                if isinstance(inner, FunctionType) and inner.__code__.co_filename == str(path):
+                inner = inspect.unwrap(getattr(function, "__func__", function))
+                if type(inner) is FunctionType and inner.__code__.co_filename == str(path):
                     yield Subject(".".join(filter(None, (path.stem, name, member))), inner)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tools.mutants import mutants
+from tools.edits import mutants
 
 
 def toy(x: Tensor, low: float = 0.0) -> Tensor:
