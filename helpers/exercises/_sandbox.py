@@ -98,7 +98,7 @@ class _Job:
             self.ended.set()
 
     def compute(self, seconds: float) -> None:
-        """Waits for the end or the limit: CPU time, for a machine may be busy, and then PATIENCE times that by the wall.
+        """Waits for the end or the limit: CPU time, for the machine may be busy, or PATIENCE times as much by the wall.
 
         CPU time is the whole process's, at most the wall's: a function may compute in threads. An import is free.
         """
@@ -114,10 +114,12 @@ class _Job:
                 return
 
     def stop(self) -> None:
-        """Throws TimeUp into the thread, again and again until it ends or GRACE is over; never in the middle of an
-        import, which would leave a module half loaded for the rest of the kernel.
+        """Throws TimeUp into the thread, again and again until it ends or GRACE is over.
+
+        Never in the middle of an import, which would leave a module half loaded for the rest of the kernel.
         """
-        self.outcome.stack = list(traceback.extract_stack(self._frame(), KEPT_FRAMES)) if self._frame() else []
+        frame = self._frame()
+        self.outcome.stack = list(traceback.extract_stack(frame, KEPT_FRAMES)) if frame else []
         throw, ident = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(self.thread.ident or 0)
         deadline = time.monotonic() + GRACE
         while not self.ended.is_set() and time.monotonic() < deadline:

@@ -53,7 +53,7 @@ def _differences(own: Parameters, due: Parameters) -> Iterator[str]:
             yield f"`{name}` lost its default: `{name}={p.default!r}`."
     for name in more:
         if own[name].default is Parameter.empty:
-            yield f"`{name}` is not among the parameters of the exercise, and has no default: the lecture cannot pass it."
+            yield f"`{name}` is no parameter of the exercise and has no default: the lecture cannot pass it."
     if a[: len(b)] != b:
         yield "The parameters stand in another order."
 

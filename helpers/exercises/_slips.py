@@ -22,7 +22,8 @@ PARENTHESES = "A method without its parentheses is no value: `x.mean()`, not `x.
 
 # an error as "TypeError: its text", searched for the pattern
 RAISED: tuple[tuple[str, str], ...] = (
-    (r"torch\.return_types|can only concatenate tuple \(not \"(int|float|Tensor)", PAIR),
+    (r"torch\.return_types", PAIR),
+    (r"can only concatenate (tuple|list)|multiply sequence|for \S+ '(tuple|list)'", "A list or a pair is no tensor. " + PAIR),
     (r"Can't call numpy\(\)|can't convert cuda.* to numpy|must be Tensor, not numpy|for NumPy arrays", NUMPY),
     (r"got an unexpected keyword argument '(axis|out|keepdims)'", NUMPY),
     (r"only one element tensors can be converted", "`math` works on one number: for a tensor take torch's function."),
@@ -37,9 +38,9 @@ RAISED: tuple[tuple[str, str], ...] = (
     (r"'NoneType'", "Something is None: a function without `return`, or the `.grad` of a tensor that has none."),
     (r"must be Tensor, not (float|int|bool)", "torch's function takes a tensor: `math` has the same for a number."),
     (r"must be Tensor, not list|expected Tensor as element", "Lists are not tensors: `torch.stack`, `torch.tensor`."),
-    (r"same dtype|dtype to be Long|LongTensor|int64 for index|must be long", "Two dtypes meet: `.to(x.dtype)`, `.long()`."),
+    (r"same dtype|dtype to be Long|LongTensor|int64 for index|must be long", "Two dtypes meet: `.to(x.dtype)`."),
     (r"same device|indices should be either on", "Two devices meet: make new tensors with `device=x.device`."),
-    (r"must match the size|shapes cannot be multiplied|invalid for input of size", "The shapes do not fit: print them."),
+    (r"must match the size|shapes cannot be multiplied|invalid for input of size", "The shapes do not fit."),
     (r"calling \.item\(\)", "`.item()` leaves the graph: stay with tensors."),
 )  # fmt: skip
 
@@ -109,7 +110,7 @@ KINDS: tuple[tuple[Values, str], ...] = (
         "NumPy's, not torch's: stay with torch's functions, or end with `torch.as_tensor(...)` of the right dtype.",
     ),
     (lambda got, due: isinstance(got, np.bool_), "NumPy's bool is not Python's: `bool(...)` makes one."),
-    (lambda got, due: isinstance(got, list) and isinstance(due, Tensor), "A list: `torch.stack` makes one tensor of it."),
+    (lambda got, due: isinstance(got, list) and isinstance(due, Tensor), "A list: `torch.stack` makes a tensor."),
     (_parts_permuted, "The parts are right, their order is not."),
     (
         lambda got, due: isinstance(got, tuple) and any(_same(part, due) for part in got),
@@ -133,7 +134,7 @@ KINDS: tuple[tuple[Values, str], ...] = (
         "A plain number is expected: `.item()` makes one.",
     ),
     (_spread, "A shape (N, 1) met (N,), and broadcasting made (N, N) of them: give both one shape first."),
-    (lambda got, due: _ones(got, due) > 0, "A dimension of size 1 is left over: `keepdim=True` or `[:, None]` too much?"),
+    (lambda got, due: _ones(got, due) > 0, "A dimension of size 1 is too much: `keepdim=True`, `[:, None]`?"),
     (lambda got, due: _ones(got, due) < 0, "A dimension of size 1 is missing: `keepdim=True` keeps it."),
     (
         lambda got, due: _shapes(got, due)[0][::-1] == _shapes(got, due)[1] != _shapes(got, due)[0],

@@ -22,7 +22,7 @@ def code_of(function: Any) -> CodeType | None:
         function = function.func
     function = inspect.unwrap(function)
     if not hasattr(function, "__code__"):
-        function = getattr(type(function), "__call__", None)
+        function = inspect.getattr_static(type(function), "__call__", None)
     return getattr(function, "__code__", None)
 
 
