@@ -23,7 +23,7 @@ PARENTHESES = "A method without its parentheses is no value: `x.mean()`, not `x.
 # an error as "TypeError: its text", searched for the pattern
 RAISED: tuple[tuple[str, str], ...] = (
     (r"torch\.return_types", PAIR),
-    (r"can only concatenate (tuple|list)|multiply sequence|for \S+ '(tuple|list)'", "A list or a pair is no tensor. " + PAIR),
+    (r"can only concatenate (tuple|list)|multiply sequence|for \S+ '(tuple|list)'", "A list or a pair came. " + PAIR),
     (r"Can't call numpy\(\)|can't convert cuda.* to numpy|must be Tensor, not numpy|for NumPy arrays", NUMPY),
     (r"got an unexpected keyword argument '(axis|out|keepdims)'", NUMPY),
     (r"only one element tensors can be converted", "`math` works on one number: for a tensor take torch's function."),
@@ -83,16 +83,18 @@ def _ones(got: Any, due: Any) -> int:
 
 
 def _parts_permuted(got: Any, due: Any) -> bool:
-    """Whether a tuple holds the parts of another, in another order; two at a time suffice to say so."""
+    """Whether a tuple holds the parts of another, in another order."""
     if not isinstance(got, tuple) or not isinstance(due, tuple) or len(got) != len(due):
         return False
     places = [[k for k, part in enumerate(due) if _same(own, part)] for own in got]
-    return all(places) and set().union(*places) == set(range(len(due)))
+    elsewhere = any(k not in place for k, place in enumerate(places))
+    return elsewhere and all(places) and set().union(*places) == set(range(len(due)))
 
 
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a.shape == b.shape and a.dtype == b.dtype and close(a.detach(), b.detach())
+        alike = (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)
+        return alike and close(a.detach(), b.detach())
     plain = isinstance(a, numbers.Real) and isinstance(b, numbers.Real)
     return plain and close(torch.tensor(float(a)), torch.tensor(float(b)))
 
@@ -210,7 +212,7 @@ def of_numbers(a: Tensor, b: Tensor, rtol: float | None = None, atol: float | No
     if b.numel() < 3 or not (a.isfinite() & b.isfinite()).all() or close(b, b.mean().expand_as(b), rtol, atol):
         return ""
     if (a == a.flatten()[0]).all():
-        return f"Every entry is the same, {a.flatten()[0].item():.4g}."
+        return f"Every entry is the same, {a.flatten()[0].item() or 0:.4g}."
     for other, sentence in NUMBERS:
         if close(a, other(b), rtol, atol):
             return sentence

@@ -111,11 +111,13 @@ def _short_object(value: Any) -> str:
     if isinstance(value, torch.nn.Module):
         return f"a {type(value).__name__}"
     if callable(value):
-        name = getattr(value, "__name__", type(value).__name__)
-        return "a function" if name == "<lambda>" else f"the function {name}"
+        name = getattr(value, "__name__", "")
+        return (
+            f"a {type(value).__name__}" if not name else "a function" if name == "<lambda>" else f"the function {name}"
+        )
     text = repr(value)
     plain = type(value).__repr__ is not object.__repr__ and len(text) <= 200
-    return text if plain else f"a {type(value).__name__}"
+    return text if plain and "\n" not in text else f"a {type(value).__name__}"
 
 
 def kind(value: Any) -> str:

@@ -74,6 +74,7 @@ RAISED = [
     (EXTREMES, lambda x: (x.min(1) * 1.0, x.max(1)), "take `.values`"),
     (EXTREMES, lambda x: (x.min(1) + 1, x.max(1)), "take `.values`"),
     (EXTREMES, lambda x: (x.min(1).double(), 0), "take `.values`"),
+    (FLOAT, lambda x, factor=2.0: x.tolist() * factor, "A list or a pair came."),
     (EXTREMES, lambda x: torch.exp(x.sort(1)), "take `.values`"),
     (GRADIENT, lambda x, factor=2.0: np.exp(x), "NumPy and SciPy meet a tensor"),
     (FLOAT, lambda x, factor=2.0: torch.exp(x.numpy()), "NumPy and SciPy meet a tensor"),
