@@ -90,7 +90,7 @@ def _only_value(calls: list[Call]) -> str | None:
 
 def _value(output: Any) -> str | None:
     if isinstance(output, numbers.Real):
-        return "NaN" if math.isnan(output) else short(output or abs(output), 9)  # -0 is 0
+        return "NaN" if math.isnan(output) else short(0 if output == 0 and output is not False else output, 9)
     if not isinstance(output, Tensor) or not output.numel():
         return None
     try:
