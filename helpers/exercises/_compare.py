@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from helpers.exercises._close import agreeing, close
-from helpers.exercises._slips import of_kind, of_numbers
+from helpers.exercises._relations import FLIPPED, relation
+from helpers.exercises._slips import of_kind
 from helpers.exercises._values import is_named_tuple, kind, short, told_apart
 
 CUT = "the result is cut off from the graph: no `detach`, `item`, `numpy` or `no_grad` on the way."
@@ -103,7 +104,7 @@ def _compare_numbers(
         return None
     meaning = "It is not a number (NaN)." if math.isnan(got) else ""
     if expected and abs(got + expected) <= rtol * abs(expected):
-        meaning = "The sign is flipped."
+        meaning = FLIPPED
     return Difference(*told_apart(expected, got), meaning)
 
 
@@ -132,7 +133,7 @@ def _compare_tensors(
 
 def _entries(a: Tensor, b: Tensor, rtol: float | None, atol: float | None) -> Difference:
     """The entries themselves when they are few, else the worst of them."""
-    meaning = of_numbers(a, b, rtol, atol)
+    meaning = relation(a, b, rtol, atol)
     if b.numel() <= 8:
         return Difference(*told_apart(b, a), meaning)
     wrong = ~agreeing(a, b, rtol, atol)

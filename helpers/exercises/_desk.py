@@ -105,7 +105,8 @@ class Desk:
         self._verdicts[name] = verdict
         if self._file is None:
             return
-        kept = {n: [v.kind, v.passed, v.total] for n, v in (self._read() | self._verdicts).items()}
+        known = self._verdicts | self._read() | {name: verdict}  # another kernel may have written meanwhile
+        kept = {n: [v.kind, v.passed, v.total] for n, v in known.items()}
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, lambda path: path.write_text(json.dumps(kept, indent=1), encoding="utf-8"))

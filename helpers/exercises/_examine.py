@@ -17,7 +17,7 @@ from helpers.exercises._signature import signature_mismatch
 from helpers.exercises._slips import of_error
 from helpers.exercises._source import error_line, is_stub, own_line, same_code
 from helpers.exercises._subject import Call, Function, Raised, Subject, Wrong
-from helpers.exercises._values import kind, short
+from helpers.exercises._values import kind, short, told_apart
 from helpers.exercises._verdict import Kind, Verdict
 
 PRINTED_LINES = 3
@@ -108,7 +108,7 @@ def _report(check: Check, subject: Subject, outcome: _sandbox.Outcome, mistake: 
         got = output if error.got is None else error.got
         parts = (error.meaning, "" if error.complete else check.meaning)
         meaning = mistake() or " ".join(dict.fromkeys(part for part in parts if part))
-        return "failed", _rows(check, subject, error.on, short(error.expected), short(got), meaning)
+        return "failed", _rows(check, subject, error.on, *told_apart(error.expected, got), meaning)
     text = f"The check cannot go on with that result ({type(error).__name__}: {str(error)[:200]})."
     return "failed", _rows(check, subject, None, "", short(output), mistake() or text)
 

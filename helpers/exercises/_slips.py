@@ -1,18 +1,18 @@
-"""The slips that happen in every exercise, each with its sentence: three tables, of errors, of kinds, of numbers."""
+"""The slips that happen in every exercise, each with its sentence: in tables."""
 
 from __future__ import annotations
 
-import inspect
-import numbers
 import re
 from collections.abc import Callable
+from numbers import Real
+from types import CoroutineType, GeneratorType, NoneType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.exercises._close import agreeing, close, tolerances
+from helpers.exercises._close import close
 
 PAIR = "`.max(dim)`, `.min(dim)`, `.sort()`, `.topk()` return two tensors: take `.values` or `.indices`."
 NUMPY = (
@@ -51,38 +51,22 @@ def of_error(error: BaseException) -> str:
     return next((sentence for pattern, sentence in RAISED if re.search(pattern, text)), "")
 
 
-def _is_float(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point()
+# the type of what came, the type of what was due
+TYPES: tuple[tuple[Any, Any, str], ...] = (
+    (NoneType, object, "Nothing came back: is there a `return` at the end?"),
+    (GeneratorType, object, "`yield` makes a generator: `return` gives the value."),
+    (CoroutineType, object, "`async def` makes a coroutine: write a plain `def`."),
+    (tuple(t for t in vars(torch.return_types).values() if isinstance(t, type)), object, PAIR),
+    (Callable, Tensor | Real | tuple, PARENTHESES),
+    (np.ndarray | np.generic, Tensor, "NumPy's, not torch's: torch's functions, or `torch.as_tensor` at the end."),
+    (np.bool_, bool, "NumPy's bool is not Python's: `bool(...)` makes one."),
+    (list, Tensor, "A list: `torch.stack` makes a tensor of tensors, `torch.tensor` of numbers."),
+    (Real, Tensor, "Keep it a tensor: leave `.item()` and `float()` out."),
+    (Tensor | np.ndarray, Real, "One number is asked for: reduce to one, and `.item()` makes it a plain one."),
+)
 
 
-def _dtypes(got: Any, due: Any, *pair: torch.dtype) -> bool:
-    return isinstance(got, Tensor) and isinstance(due, Tensor) and (got.dtype, due.dtype) == pair
-
-
-def _shapes(got: Any, due: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The two shapes; a number has the shape of a scalar; equal ones for what has none."""
-    if not isinstance(due, Tensor) or not isinstance(got, Tensor | numbers.Real):
-        return (), ()
-    return tuple(getattr(got, "shape", ())), tuple(due.shape)
-
-
-def _spread(got: Any, due: Any) -> bool:
-    a, b = _shapes(got, due)
-    return len(b) >= 1 and len(a) == len(b) + 1 and a[-1] == a[-2] == b[-1]
-
-
-def _reduced(got: Any, due: Any) -> bool:
-    a, b = _shapes(got, due)
-    return a == () and b != () and due.numel() != 1
-
-
-def _ones(got: Any, due: Any) -> int:
-    """How many dimensions of size 1 are too many; 0 if something else differs."""
-    a, b = _shapes(got, due)
-    return len(a) - len(b) if [k for k in a if k != 1] == [k for k in b if k != 1] else 0
-
-
-def _parts_permuted(got: Any, due: Any) -> bool:
+def _permuted(got: Any, due: Any) -> bool:
     """Whether a tuple holds the parts of another, in another order."""
     if not isinstance(got, tuple) or not isinstance(due, tuple) or len(got) != len(due):
         return False
@@ -91,31 +75,23 @@ def _parts_permuted(got: Any, due: Any) -> bool:
     return elsewhere and all(places) and set().union(*places) == set(range(len(due)))
 
 
+def _one_for_many(got: Any, due: Any) -> bool:
+    one = isinstance(got, Real) or (isinstance(got, Tensor) and got.ndim == 0)
+    return one and isinstance(due, Tensor) and due.numel() > 1
+
+
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         alike = (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)
         return alike and close(a.detach(), b.detach())
-    plain = isinstance(a, numbers.Real) and isinstance(b, numbers.Real)
-    return plain and close(torch.tensor(float(a)), torch.tensor(float(b)))
+    return isinstance(a, Real) and isinstance(b, Real) and close(torch.tensor(float(a)), torch.tensor(float(b)))
 
 
-Values = Callable[[Any, Any], Any]
-# what came and what was due; the sentence may name the shape that was due
-KINDS: tuple[tuple[Values, str], ...] = (
-    (lambda got, due: got is None, "Nothing came back: is there a `return` at the end?"),
-    (lambda got, due: inspect.isgenerator(got), "`yield` makes a generator: `return` gives the value."),
-    (lambda got, due: inspect.iscoroutine(got), "`async def` makes a coroutine: write a plain `def`."),
-    (lambda got, due: type(got).__module__ == "torch.return_types", PAIR),
-    (lambda got, due: callable(got) and not callable(due), PARENTHESES),
+# what came, what was due
+VALUES: tuple[tuple[Callable[[Any, Any], bool], str], ...] = (
+    (_permuted, "The parts are right, their order is not."),
     (
-        lambda got, due: isinstance(got, np.ndarray | np.generic) and isinstance(due, Tensor),
-        "NumPy's, not torch's: stay with torch's functions, or end with `torch.as_tensor(...)` of the right dtype.",
-    ),
-    (lambda got, due: isinstance(got, np.bool_), "NumPy's bool is not Python's: `bool(...)` makes one."),
-    (lambda got, due: isinstance(got, list) and isinstance(due, Tensor), "A list: `torch.stack` makes a tensor."),
-    (_parts_permuted, "The parts are right, their order is not."),
-    (
-        lambda got, due: isinstance(got, tuple) and any(_same(part, due) for part in got),
+        lambda got, due: type(got) is tuple and any(_same(part, due) for part in got),
         "The right value is there, but in a tuple: return it alone (a comma too many?).",
     ),
     (
@@ -123,105 +99,62 @@ KINDS: tuple[tuple[Values, str], ...] = (
         "That is one of the values asked for: return all of them.",
     ),
     (
-        _reduced,
-        "One value for all came back where each object has its own: no mean or sum over the batch "
+        _one_for_many,
+        "One value for all, where each object has its own: no mean or sum over the batch "
         '(torch\'s losses take `reduction="none"`).',
     ),
+)
+
+
+def _squeezed(shape: torch.Size) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
+# the shape of what came, the shape that was due
+SHAPES: tuple[tuple[Callable[[torch.Size, torch.Size], bool], str], ...] = (
     (
-        lambda got, due: isinstance(got, numbers.Real) and isinstance(due, Tensor),
-        "Keep it a tensor: leave `.item()` and `float()` out.",
+        lambda a, b: len(a) == len(b) + 1 > 1 and a[-2:] == (b[-1], b[-1]),
+        "A shape (N, 1) met (N,), and broadcasting made (N, N) of them: give both one shape first.",
     ),
     (
-        lambda got, due: isinstance(due, numbers.Real) and isinstance(got, Tensor | np.ndarray) and got.ndim == 0,
-        "A plain number is expected: `.item()` makes one.",
-    ),
-    (_spread, "A shape (N, 1) met (N,), and broadcasting made (N, N) of them: give both one shape first."),
-    (lambda got, due: _ones(got, due) > 0, "A dimension of size 1 is too much: `keepdim=True`, `[:, None]`?"),
-    (lambda got, due: _ones(got, due) < 0, "A dimension of size 1 is missing: `keepdim=True` keeps it."),
-    (
-        lambda got, due: _shapes(got, due)[0][::-1] == _shapes(got, due)[1] != _shapes(got, due)[0],
-        "The axes stand in the other order: transpose.",
+        lambda a, b: _squeezed(a) == _squeezed(b) and len(a) > len(b),
+        "A dimension of size 1 is too much: `keepdim=True`, `[:, None]`?",
     ),
     (
-        lambda got, due: _dtypes(got, due, torch.float64, torch.float32),
-        "float64 comes from NumPy, from `.double()` or `dtype=`: end with `.to(x.dtype)`.",
+        lambda a, b: _squeezed(a) == _squeezed(b) and len(a) < len(b),
+        "A dimension of size 1 is missing: `keepdim=True` keeps it.",
     ),
-    (
-        lambda got, due: _dtypes(got, due, torch.float32, torch.float64),
-        "float32 comes from a new tensor without `dtype=x.dtype`, or from `.float()`.",
-    ),
-    (
-        lambda got, due: isinstance(got, Tensor) and got.dtype == torch.bool and not due.dtype == torch.bool,
-        "A comparison gives True and False: `.to(x.dtype)` makes numbers of them.",
-    ),
-    (
-        lambda got, due: isinstance(got, Tensor) and _is_float(due) and not _is_float(got),
-        "Whole numbers came back: `//`, `round`, `.long()`, or a tensor made of ints?",
-    ),
-    (
-        lambda got, due: _is_float(got) and due.dtype == torch.bool,
-        "True or False is asked for: compare.",
-    ),
-    (lambda got, due: _is_float(got) and not _is_float(due), "Whole numbers are asked for: `argmax`, `.long()`?"),
-    (
-        lambda got, due: isinstance(got, Tensor) and isinstance(due, Tensor) and got.device != due.device,
-        "Make new tensors on the device of the inputs: `device=x.device`.",
-    ),
-)  # fmt: skip
+    (lambda a, b: a[::-1] == b != a, "The axes stand in the other order: transpose."),
+)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+BOOL = (torch.bool,)
+# the dtype of what came, the dtype that was due
+DTYPES: tuple[tuple[tuple[torch.dtype, ...], tuple[torch.dtype, ...], str], ...] = (
+    (FLOATS[3:], FLOATS[:3], "float64 comes from NumPy, from `.double()` or `dtype=`: end with `.to(x.dtype)`."),
+    (FLOATS[:3], FLOATS[3:], "float32 comes from a new tensor without `dtype=x.dtype`, or from `.float()`."),
+    (BOOL, FLOATS + WHOLE, "A comparison gives True and False: `.to(x.dtype)` makes numbers of them."),
+    (WHOLE, FLOATS, "Whole numbers came back: `//`, `round`, `.long()`, or a tensor made of ints?"),
+    (FLOATS + WHOLE, BOOL, "True or False is asked for: compare."),
+    (FLOATS, WHOLE, "Whole numbers are asked for: `argmax`, `.long()`?"),
+)
+ON_THE_DEVICE = "Make new tensors on the device of the inputs: `device=x.device`."
 
 
 def of_kind(got: Any, due: Any) -> str:
-    """What it usually means that `got` is not of the kind of `due` (type, shape, dtype, device), or ''."""
-    for fits, sentence in KINDS:
-        try:
-            if fits(got, due):
-                return sentence
-        except (AttributeError, RuntimeError, TypeError):  # a kind that this row does not know
-            continue
-    return ""
-
-
-# what may have been computed in place of the values b
-NUMBERS: tuple[tuple[Callable[[Tensor], Tensor], str], ...] = (
-    (lambda b: 1 - b, "It is 1 minus what is expected."),
-    (lambda b: 1 / b, "It is 1 over what is expected."),
-    (lambda b: b.square(), "It is the square of what is expected."),
-    (lambda b: b.sqrt(), "It is the square root of what is expected."),
-    (lambda b: b.exp(), "It is the exponential of what is expected: a logarithm is missing."),
-    (lambda b: b.log(), "It is the logarithm of what is expected: an exponential is missing."),
-    (lambda b: b.abs(), "The absolute value is right, the sign is lost."),
-)
-SINGLE = (
-    "Right to six digits only: float32 comes in between (a new tensor without `dtype=x.dtype`?), or digits are lost."
-)
-
-
-def of_numbers(a: Tensor, b: Tensor, rtol: float | None = None, atol: float | None = None) -> str:
-    """What the numbers a, of the shape of b, look like when b was due: NaN, a sign, a factor, an offset, ..., or ''."""
-    if not b.is_floating_point():
-        return ""
-    rtol, atol = tolerances(b.dtype, rtol, atol)
-    if b.dtype == torch.float64 and close(a, b, max(rtol, 1e-6), atol):
-        return SINGLE
-    a, b = a.double(), b.double()
-    wrong = ~agreeing(a, b, rtol, atol)
-    if (a.isnan() & ~b.isnan()).any():
-        return f"NaN in {int((a.isnan() & ~b.isnan()).sum())} of {a.numel()} entries."
-    if close(-a, b, rtol, atol):
-        return "The sign is flipped."
-    if b.numel() < 3 or not (a.isfinite() & b.isfinite()).all() or close(b, b.mean().expand_as(b), rtol, atol):
-        return ""
-    if (a == a.flatten()[0]).all():
-        return f"Every entry is the same, {a.flatten()[0].item() or 0:.4g}."
-    for other, sentence in NUMBERS:
-        if close(a, other(b), rtol, atol):
+    """What it usually means that `got` is not of the kind of `due` (type, parts, shape, dtype, device), or ''."""
+    for fits, sentence in VALUES:
+        if fits(got, due):
             return sentence
-    factor = ((a * b).sum() / (b * b).sum()).item()
-    if abs(factor) > 1e-6 and bool((wrong | (b == 0)).all()) and close(a, factor * b, rtol, atol):
-        return f"Every entry is {factor:.4g} times what is expected."
-    offset = (a - b).mean().item()
-    if bool(wrong.all()) and close(a - offset, b, rtol, atol):
-        return f"Every entry is off by the same {offset:.4g}."
-    if close(a.flatten().sort().values, b.flatten().sort().values, rtol, atol):
-        return "The values are right, their places are not."
-    return ""
+    for came, asked, sentence in TYPES:
+        if isinstance(got, came) and isinstance(due, asked):
+            return sentence
+    if not isinstance(got, Tensor) or not isinstance(due, Tensor):
+        return ""
+    for alike, sentence in SHAPES:
+        if alike(got.shape, due.shape):
+            return sentence
+    for came, asked, sentence in DTYPES:
+        if got.dtype in came and due.dtype in asked and got.shape == due.shape:
+            return sentence
+    return ON_THE_DEVICE if got.device != due.device else ""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.exercises import Desk, Verdict
-from tests.exercises.toys import EXERCISES, SCALED, scaled
+from tests.exercises.toys import EXERCISES, SCALED, noisy, scaled, step
 
 
 @pytest.fixture
@@ -78,14 +78,24 @@ def test_a_folder_that_cannot_be_written_stops_nothing(toy: Desk, tmp_path: Path
     assert "1 of 3 passed" in capsys.readouterr().out
 
 
-def test_a_read_only_folder_stops_nothing(toy: Desk, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+@pytest.mark.parametrize("place", ["pathlib.Path.mkdir", "helpers.exercises._desk.write_atomically"])
+def test_a_read_only_folder_stops_nothing(toy: Desk, monkeypatch: pytest.MonkeyPatch, capsys, place: str) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise PermissionError("read-only")
+        raise PermissionError("read-only")  # chmod keeps no root out
 
-    monkeypatch.setattr(Path, "mkdir", refuse)  # a user that may do everything cannot be kept out by chmod
+    monkeypatch.setattr(place, refuse)
     assert toy.check(scaled) is scaled
     toy.progress()
     assert "1 of 3 passed" in capsys.readouterr().out
+
+
+def test_two_kernels_keep_each_other_s_verdicts(toy: Desk, capsys) -> None:
+    other = Desk("toy", EXERCISES)
+    toy.check(scaled)
+    other.check(noisy)
+    toy.check(step)
+    Desk("toy", EXERCISES).progress()
+    assert "3 of 3 passed" in capsys.readouterr().out
 
 
 def test_what_is_no_function_is_a_verdict_where_the_exercise_is_known(toy: Desk, capsys) -> None:
