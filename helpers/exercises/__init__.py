@@ -3,6 +3,9 @@
 A lecture's `helpers/<word>/exercises` declares its exercises and binds a `Desk` to them, whose `check`, `hint`,
 `solution`, `progress` the students call. To declare them: `Exercise`, its checks `same`, `holds`, `raises`, and `args`,
 `require`, `agree`, `Wrong`, `Draw` to write them with.
+
+The checks look for mistakes, not for cheats: a function that calls the course's own, or that replaces parts of torch or
+of this package, can pass; who does so deceives nobody else.
 """
 
 from helpers.exercises._checks import agree, holds, raises, require, same

@@ -31,7 +31,7 @@ def same(
 
     Compares type, shape, dtype, device, entries (tolerance by dtype unless given) and whether gradients flow; `times`
     fresh inputs (more where `draw.choice` has more options), in float32 and float64 in turn unless dtype is given,
-    `seconds` for all of them.
+    `seconds` of computing for all of them. `meaning` is shown when no mistake and no slip explains the result.
     """
 
     def run(subject: Subject, draw: Draw) -> None:
@@ -44,7 +44,7 @@ def same(
             raise expected.error
         found = difference(got, expected.output, rtol, atol)
         if found:
-            raise Wrong(expected=found.expected, got=found.got, meaning=found.meaning)
+            raise Wrong.by(found)
 
     return Check(property, run, meaning, times, seconds, BOTH if dtype is None else (dtype,))
 
@@ -60,9 +60,9 @@ def holds(
 ) -> Check:
     """test(f, draw) calls the student's f, and returns True (all entries) or None when the property holds.
 
-    `times`, `seconds` and dtype are as for `same`. It fails by returning False or by `require`, `agree` or
-    `raise Wrong(...)`. Each result of f is first held against
-    the reference's on the same arguments: type, shape, dtype, device; so the test need not look after these.
+    `meaning`, `times`, `seconds` and dtype are as for `same`. It fails by returning False or by `require`, `agree` or
+    `raise Wrong(...)`. Each result of f is first held against the reference's on the same arguments: type, shape,
+    dtype, device; so the test need not look after these.
     """
 
     def run(subject: Subject, draw: Draw) -> None:
@@ -116,4 +116,4 @@ def agree(
     """Raises Wrong unless the two values agree: same type, shape and dtype, entries within a tolerance by dtype."""
     found = difference(got, expected, rtol, atol)
     if found:
-        raise Wrong(expected=found.expected, got=found.got, on=on, meaning=meaning or found.meaning)
+        raise Wrong.by(found, on, meaning)

@@ -12,18 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.exercises._values import is_named_tuple, kind, short
+from helpers.exercises._close import agreeing, close
+from helpers.exercises._relations import FLIPPED, relation
+from helpers.exercises._slips import of_kind
+from helpers.exercises._values import is_named_tuple, kind, short, told_apart
 
-RTOL = {torch.float64: 1e-7, torch.complex128: 1e-7, torch.float16: 1e-2, torch.bfloat16: 3e-2}  # others: 1e-4
-ATOL = {torch.float64: 1e-10, torch.complex128: 1e-10, torch.float16: 1e-3, torch.bfloat16: 1e-2}  # others: 1e-6
+CUT = "the result is cut off from the graph: no `detach`, `item`, `numpy` or `no_grad` on the way."
+WHOLE_GRAPH = "the whole graph comes along: return it detached."
 
 
 class Difference(NamedTuple):
-    """The first difference of two values: what was expected, what came, and a guess at what it means."""
+    """The first difference of two values: what was expected, what came, what it may mean, and whether that says all."""
 
     expected: str
     got: str
     meaning: str = ""
+    complete: bool = False
 
 
 def difference(
@@ -39,53 +43,60 @@ def difference(
     def again(a: Any, b: Any) -> Difference | None:
         return difference(a, b, rtol, atol, kind_only=kind_only)
 
-    if got is None and expected is not None:
-        return Difference(kind(expected), "None", "Nothing came back: is there a `return` at the end?")
-    if isinstance(expected, Tensor):
+    if isinstance(expected, Tensor) and isinstance(got, Tensor):
+        if type(got) is not type(expected) and got.device == expected.device:
+            got = got.as_subclass(type(expected))  # a Parameter, say: only its values count
         return _compare_tensors(got, expected, rtol, atol, kind_only)
-    if isinstance(expected, np.ndarray):
-        if not isinstance(got, np.ndarray):
-            return Difference(kind(expected), kind(got))
+    if isinstance(expected, np.ndarray) and isinstance(got, np.ndarray):
         return again(torch.as_tensor(got), torch.as_tensor(expected))
     if isinstance(expected, tuple | list | dict):
         return _compare_containers(got, expected, again)
     if isinstance(expected, numbers.Real) and not isinstance(expected, bool):
         return _compare_numbers(got, expected, rtol, atol, kind_only)
-    if callable(expected) and not isinstance(expected, type):
-        return None if callable(got) else Difference("a function", kind(got))
+    if callable(expected) and not isinstance(expected, type) and callable(got):
+        return None
     if type(got) is not type(expected):
-        return Difference(kind(expected), kind(got))
+        return _of_another_kind(got, expected)
     if dataclasses.is_dataclass(expected):
         return again(vars(got), vars(expected))
-    return None if kind_only or got == expected else Difference(short(expected), short(got))
+    return None if kind_only or got == expected else Difference(*told_apart(expected, got))
+
+
+def _of_another_kind(got: Any, expected: Any, words: str = "", base: str = "") -> Difference:
+    """The difference in kind, with the slip that usually makes it after what is known anyway."""
+    slip = of_kind(got, expected)
+    return Difference(words or kind(expected), kind(got), " ".join(s for s in (base, slip) if s), bool(slip))
 
 
 def _compare_containers(got: Any, expected: Any, again: Callable[[Any, Any], Difference | None]) -> Difference | None:
     named = is_named_tuple(expected)
     if isinstance(expected, dict):
         if not isinstance(got, dict) or got.keys() != expected.keys():
-            return Difference(f"a dict with the keys {sorted(map(str, expected))}", short(got))
+            keys = f" with the keys {sorted(map(str, got))}" if isinstance(got, dict) else ""
+            return Difference(f"a dict with the keys {sorted(map(str, expected))}", kind(got) + keys)
         pairs = {f"[{k!r}]": (got[k], expected[k]) for k in expected}
     else:
         fields = expected._fields if named else None
         if not isinstance(got, tuple | list) or len(got) != len(expected) or getattr(got, "_fields", None) != fields:
-            return Difference(kind(expected), kind(got))
+            return _of_another_kind(got, expected)
         names = [f".{k}" for k in expected._fields] if named else [f"[{k}]" for k in range(len(expected))]
         pairs = dict(zip(names, zip(got, expected, strict=True), strict=True))
     for where, (a, b) in pairs.items():
         found = again(a, b)
         if found:
+            swapped = of_kind(got, expected)
+            found = found._replace(meaning=swapped, complete=True) if swapped else found
             return found._replace(expected=f"result{where}: {found.expected}", got=f"result{where}: {found.got}")
     return None
 
 
-def _compare_numbers(got: Any, expected: Any, rtol: float | None, atol: float | None, kind_only: bool) -> Any:
+def _compare_numbers(
+    got: Any, expected: Any, rtol: float | None, atol: float | None, kind_only: bool
+) -> Difference | None:
     whole = isinstance(expected, numbers.Integral)
-    sort = "a Python int" if whole else "a Python float"
-    if isinstance(got, Tensor | np.ndarray):
-        return Difference(sort, kind(got), "A plain number is expected: `.item()` makes one." if got.ndim == 0 else "")
     if not isinstance(got, numbers.Integral if whole else numbers.Real) or isinstance(got, bool):
-        return Difference(sort, f"{short(got)}, {kind(got)}")
+        found = _of_another_kind(got, expected, "a Python int" if whole else "a Python float")
+        return found._replace(got=f"{short(got)}, {found.got}") if isinstance(got, numbers.Real) else found
     if kind_only or got == expected or (math.isnan(got) and math.isnan(expected)):
         return None
     rtol, atol = 1e-5 if rtol is None else rtol, 1e-8 if atol is None else atol
@@ -93,91 +104,45 @@ def _compare_numbers(got: Any, expected: Any, rtol: float | None, atol: float | 
         return None
     meaning = "It is not a number (NaN)." if math.isnan(got) else ""
     if expected and abs(got + expected) <= rtol * abs(expected):
-        meaning = "The sign is flipped."
-    return Difference(short(expected), short(got), meaning)
+        meaning = FLIPPED
+    return Difference(*told_apart(expected, got), meaning)
 
 
 def _compare_tensors(
-    got: Any, expected: Tensor, rtol: float | None, atol: float | None, kind_only: bool
+    got: Tensor, expected: Tensor, rtol: float | None, atol: float | None, kind_only: bool
 ) -> Difference | None:
-    if not isinstance(got, Tensor):
-        number = isinstance(got, numbers.Real) and expected.ndim == 0
-        return Difference(kind(expected), kind(got), "Keep it a tensor: leave `.item()` out." if number else "")
     a, b = got.detach(), expected.detach()
-    close = _close(a, b, rtol, atol)
-    right = "The values are right, but " if close and not kind_only else "Here "
+    fits = close(a, b, rtol, atol)
+    right = "The values are right, but " if fits and not kind_only else "Here "
     if a.shape != b.shape:
-        return Difference(kind(b), kind(a), f"{right}the shape is another.")
+        return _of_another_kind(a, b, "", f"{right}the shape is another.")
     if a.dtype != b.dtype:
-        return Difference(f"dtype {b.dtype}", f"dtype {a.dtype}", f"{right}the dtype is another.")
+        return _of_another_kind(a, b, "", f"{right}the dtype is another.")._replace(
+            expected=f"dtype {b.dtype}", got=f"dtype {a.dtype}"
+        )
     if a.device != b.device:
-        return Difference(f"a tensor on {b.device}", f"on {a.device}", "Make new tensors on the device of the inputs.")
-    if not close and not kind_only:
+        return _of_another_kind(a, b)._replace(expected=f"a tensor on {b.device}", got=f"on {a.device}")
+    if not fits and not kind_only:
         return _entries(a, b, rtol, atol)
     if got.requires_grad == expected.requires_grad:
         return None
     if expected.requires_grad:
-        meaning = f"{right}the result is cut off from the graph: no `detach`, `item`, `numpy` or `no_grad` on the way."
-        return Difference("a result that can be differentiated", "a detached tensor", meaning)
-    meaning = f"{right}the whole graph comes along: return it detached."
-    return Difference("a detached tensor", "a result that requires a gradient", meaning)
-
-
-def _tolerance(expected: Tensor, rtol: float | None, atol: float | None) -> Tensor:
-    dtype = expected.dtype
-    rtol = RTOL.get(dtype, 1e-4) if rtol is None else rtol
-    atol = ATOL.get(dtype, 1e-6) if atol is None else atol
-    size = expected.abs().double().nan_to_num(0, 0, 0)
-    return atol + rtol * (size + 0.1 * (size.max() if size.numel() else 0))
-
-
-def _agreeing(a: Tensor, b: Tensor, rtol: float | None, atol: float | None) -> Tensor:
-    if not (b.is_floating_point() or b.is_complex()):
-        return a == b
-    wide = torch.complex128 if a.is_complex() or b.is_complex() else torch.float64
-    x, y = a.to(wide), b.to(wide)
-    return (x == y) | (x.isnan() & y.isnan()) | ((x - y).abs() <= _tolerance(b, rtol, atol)) & y.isfinite()
-
-
-def _close(a: Tensor, b: Tensor, rtol: float | None, atol: float | None) -> bool:
-    if a.numel() != b.numel():
-        return False
-    try:
-        return bool(_agreeing(a.to(b.device).reshape(b.shape), b, rtol, atol).all())
-    except (RuntimeError, NotImplementedError):  # inside vmap: only the kind can be compared
-        return False
+        return Difference("a result that can be differentiated", "a detached tensor", right + CUT, True)
+    return Difference("a detached tensor", "a result that requires a gradient", right + WHOLE_GRAPH, True)
 
 
 def _entries(a: Tensor, b: Tensor, rtol: float | None, atol: float | None) -> Difference:
-    wrong = ~_agreeing(a, b, rtol, atol)
-    meaning = _relation(a, b, rtol, atol)
+    """The entries themselves when they are few, else the worst of them."""
+    meaning = relation(a, b, rtol, atol)
     if b.numel() <= 8:
-        return Difference(short(b), short(a), meaning)
+        return Difference(*told_apart(b, a), meaning)
+    wrong = ~agreeing(a, b, rtol, atol)
     gap = (a.double() - b.double()).abs().nan_to_num(math.inf, math.inf)
-    place = torch.unravel_index(torch.where(wrong, gap, -1.0).argmax(), b.shape)
-    index = [int(k) for k in place]
-    spot = tuple(index)
+    worst = int(torch.where(wrong, gap, -1.0).argmax())
+    index = [int(k) for k in np.unravel_index(worst, tuple(b.shape))]
+    due, came = told_apart(b[tuple(index)], a[tuple(index)])
     return Difference(
-        f"{short(b[spot])} at {index} of a tensor of shape {tuple(b.shape)}",
-        f"{short(a[spot])} there; {int(wrong.sum())} of {wrong.numel()} entries differ",
+        f"{due} at {index} of a tensor of shape {tuple(b.shape)}",
+        f"{came} there; {int(wrong.sum())} of {wrong.numel()} entries differ",
         meaning,
     )
-
-
-def _relation(a: Tensor, b: Tensor, rtol: float | None, atol: float | None) -> str:
-    """A guess from the numbers alone: NaN, a flipped sign, a constant factor, a constant offset."""
-    if not b.is_floating_point():
-        return ""
-    a, b = a.double(), b.double()
-    if (a.isnan() & ~b.isnan()).any():
-        return f"NaN in {int((a.isnan() & ~b.isnan()).sum())} of {a.numel()} entries."
-    rtol, atol = 1e-4 if rtol is None else rtol, 1e-6 if atol is None else atol
-    if _close(-a, b, rtol, atol):
-        return "The sign is flipped."
-    if b.numel() < 3 or not (a.isfinite() & b.isfinite()).all():
-        return ""
-    factor = ((a * b).sum() / (b * b).sum()).item()
-    if abs(factor) > 1e-6 and abs(factor - 1) > 1e-3 and _close(a, factor * b, rtol, atol):
-        return f"Every entry is {factor:.4g} times what is expected."
-    offset = (a - b).mean().item()
-    return f"Every entry is off by the same {offset:.4g}." if _close(a - offset, b, rtol, atol) else ""

@@ -42,15 +42,15 @@ class Desk:
     def check(self, function: F) -> F | Callable[..., Any]:
         """Checks a solution, shows the verdict, and returns the function if it passed, else the course's own.
 
-        The exercise is the one of the function's name; a lambda or a partial is known by the name it is assigned to, as
-        in `fgsm = check(lambda ...)`. Whatever the function does, the lecture runs on.
-        Raises ValueError if no exercise has that name.
+        The exercise is the one of the function's name; what has no such name (a lambda, a partial, an object) is known
+        by the name it is assigned to, as in `fgsm = check(lambda ...)`. Whatever it does, the lecture runs on.
+        Raises ValueError if no exercise has that name, or no name is to be seen.
         """
-        if not callable(function):
-            raise ValueError(f"check takes a function, as made by `def`, got {function!r}")
-        name = getattr(function, "__name__", "<lambda>")
-        if name == "<lambda>" or name not in self._named:
-            name = _assigned(inspect.currentframe()) or name
+        name = getattr(function, "__name__", None)
+        if name not in self._named:
+            name = _assigned(inspect.currentframe()) or (name if name != "<lambda>" else None)
+        if name is None:
+            raise ValueError(f"which exercise? Call it by its name, `{next(iter(self._named))} = check(...)`")
         exercise = self.find(name)
         verdict = examine(function, exercise)
         self._keep(exercise.name, verdict)
@@ -105,7 +105,8 @@ class Desk:
         self._verdicts[name] = verdict
         if self._file is None:
             return
-        kept = {n: [v.kind, v.passed, v.total] for n, v in (self._read() | self._verdicts).items()}
+        known = self._verdicts | self._read() | {name: verdict}  # another kernel may have written meanwhile
+        kept = {n: [v.kind, v.passed, v.total] for n, v in known.items()}
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, lambda path: path.write_text(json.dumps(kept, indent=1), encoding="utf-8"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from helpers.exercises._draw import Draw
+from helpers.exercises._draw import Draw, Turns
 from helpers.exercises._edits import Function, edited
 
 Edits = dict[str, str]
@@ -28,6 +28,15 @@ class Check:
     seconds: float = 5.0
     dtypes: tuple[torch.dtype, ...] = (torch.float32,)  # of the draws, in turn
     refusal: bool = False  # it is about an error that must be raised
+
+    def repeat(self, subject: Any, device: str) -> None:
+        """Runs it on fresh cases, dtypes in turn, until every option of every choice has had its turn."""
+        turns = Turns()
+        while turns.turn + 1 < max(self.times, turns.most, len(self.dtypes)):
+            turns.next_case()
+            subject.calls.clear()
+            dtype = self.dtypes[turns.turn % len(self.dtypes)]
+            self.run(subject, Draw(device, dtype=dtype, turns=turns))
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,6 @@ class Exercise:
 
 
 def _wrong_answer(
-    reference: Function, message: Any, change: Any, within: Function | None = None
+    reference: Function, message: str, change: Edits | Function, within: Function | None = None
 ) -> tuple[Function, str]:
-    if callable(message):  # TODO(transition): (function, message)
-        return message, change
     return (change if callable(change) else edited(reference, change, within=within)), message

@@ -1,27 +1,25 @@
-"""Runs a function that may do anything: a time limit, prints caught, the state of the lecture kept."""
+"""Runs a function that may do anything: a limit of computing time, prints caught, a way to stop it."""
 
 from __future__ import annotations
 
-import builtins
-import contextlib
 import ctypes
 import io
-import os
-import random
+import itertools
 import sys
 import threading
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
-import numpy as np
-import torch
-
 KEPT_CHARACTERS = 2000  # of what was printed
+KEPT_FRAMES = 200  # the innermost of a stack: with a raised recursion limit it can be endless
 STACK_BYTES = 64 * 2**20  # a thread's default stack (512 kB on macOS) is too small for deep recursion
+PATIENCE = 10  # seconds of the clock on the wall for each second of computing allowed
+GRACE = 1.0  # seconds for a job to end when it is told to
+POLL = 0.1
 
 
 class TimeUp(BaseException):
@@ -35,26 +33,33 @@ class Outcome:
     value: Any = None
     error: BaseException | None = None
     printed: str = ""
+    lines: int = 0  # printed in all
     late: bool = False
+    waited: bool = False  # late by the clock on the wall, not by computing
     lost: bool = False  # late, and could not be stopped
     stack: list[traceback.FrameSummary] = field(default_factory=list)
 
 
 class _Capture(io.TextIOBase):
-    """Keeps what one thread writes, and passes on what the others write."""
+    """Keeps the beginning of what one thread writes, and passes on what the others write."""
 
     def __init__(self, target: Any):
-        self.target, self.thread, self.text = target, 0, ""
+        self.target, self.thread, self.text, self.lines = target, 0, "", 0
 
     def write(self, text: str) -> int:
         if threading.get_ident() != self.thread:
             return self.target.write(text)
-        self.text = (self.text + str(text))[:KEPT_CHARACTERS]
+        self.lines += text.count("\n")
+        if len(self.text) < KEPT_CHARACTERS:
+            self.text = (self.text + str(text))[:KEPT_CHARACTERS]
         return len(text)
 
     def flush(self) -> None:
         if threading.get_ident() != self.thread:
             self.target.flush()
+
+    def close(self) -> None:
+        """Nothing to close, neither by the function nor at the end, when the target may be closed itself."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.target, name)
@@ -92,106 +97,71 @@ class _Job:
         finally:
             self.ended.set()
 
-    def stop(self, grace: float) -> None:
-        """Throws TimeUp into the thread, again and again until it ends or the grace is over."""
-        frame = sys._current_frames().get(self.thread.ident or 0)
-        self.outcome.stack = list(traceback.extract_stack(frame)) if frame else []
-        self.outcome.late = True
+    def compute(self, seconds: float) -> None:
+        """Waits for the end or the limit: CPU time, for the machine may be busy, or PATIENCE times as much by the wall.
+
+        CPU time is the whole process's, at most the wall's: a function may compute in threads. An import is free.
+        """
+        used, start = 0.0, time.monotonic()
+        wall, cpu = start, time.process_time()
+        while not self.ended.wait(POLL):
+            step = min(time.monotonic() - wall, time.process_time() - cpu)
+            wall, cpu = time.monotonic(), time.process_time()
+            used += 0.0 if _imports(self._frame()) else step
+            self.outcome.waited = wall - start > PATIENCE * seconds
+            if used > seconds or self.outcome.waited:
+                self.outcome.late = True
+                return
+
+    def stop(self) -> None:
+        """Throws TimeUp into the thread, again and again until it ends or GRACE is over.
+
+        Never in the middle of an import, which would leave a module half loaded for the rest of the kernel.
+        """
+        frame = self._frame()
+        self.outcome.stack = list(traceback.extract_stack(frame, KEPT_FRAMES)) if frame else []
         throw, ident = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(self.thread.ident or 0)
-        deadline = time.monotonic() + grace
+        deadline = time.monotonic() + GRACE
         while not self.ended.is_set() and time.monotonic() < deadline:
             with self._lock:
-                if not self._done:
+                if not self._done and not _imports(self._frame()):
                     throw(ident, ctypes.py_object(TimeUp))
             self.ended.wait(0.02)
         self.outcome.lost = not self.ended.is_set()
 
+    def _frame(self) -> FrameType | None:
+        return sys._current_frames().get(self.thread.ident or 0)
 
-def run(work: Callable[[], Any], seconds: float, grace: float = 1.0) -> Outcome:
-    """Runs work() in a thread for at most `seconds`, then stops it; never raises what work raises.
 
-    A call into C that does not return within the grace is left behind in its daemon thread (Outcome.lost). One that
-    keeps the interpreter's lock, such as sum(range(10**12)), nothing but a restart of the kernel can end.
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a thread is in the middle of an import."""
+    for seen, _ in itertools.islice(traceback.walk_stack(frame), KEPT_FRAMES) if frame else ():
+        if seen.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+    return False
+
+
+def run(work: Callable[[], Any], seconds: float) -> Outcome:
+    """Runs work() in a thread for at most `seconds` of computing, then stops it; never raises what work raises.
+
+    A call into C that does not return is left behind in its daemon thread (Outcome.lost). One that keeps the
+    interpreter's lock, such as sum(range(10**12)), nothing but a restart of the kernel can end.
     A KeyboardInterrupt of the user (the stop button) stops the job and is passed on.
     """
     out, err = sys.stdout, sys.stderr
     captures = _Capture(out), _Capture(err)
     job = _Job(work, captures)
     sys.stdout, sys.stderr = captures
-    deadline = time.monotonic() + seconds
     try:
         job.start()
-        while not job.ended.wait(0.1) and time.monotonic() < deadline:
-            pass
-        if not job.ended.is_set():
-            job.stop(grace)
+        job.compute(seconds)
+        if job.outcome.late:
+            job.stop()
     except BaseException:
-        job.stop(grace)
+        job.stop()
         raise
     finally:
         if not job.outcome.lost:  # a job left behind goes on printing into its capture
             sys.stdout, sys.stderr = out, err
-    job.outcome.printed = captures[0].text
+    job.outcome.printed, job.outcome.lines = captures[0].text, captures[0].lines
     return job.outcome
-
-
-def seed_everything(number: int) -> None:
-    """Puts the global generators into the same state before each call, so that equal functions give equal results."""
-    random.seed(number)
-    np.random.seed(number % 2**32)
-    torch.manual_seed(number % 2**63)
-
-
-def _refuse_input(*_: Any) -> str:
-    raise EOFError("an exercise has no input: what it needs comes as arguments")
-
-
-@contextlib.contextmanager
-def _doors_closed() -> Iterator[None]:
-    """No input box, no debugger, and `exit()` does not end the kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    doors: list[tuple[Any, str, Any]] = [
-        (builtins, "input", _refuse_input),
-        (sys, "breakpointhook", lambda *_, **__: None),
-    ]
-    if shell is not None:
-        doors.append((shell, "ask_exit", sys.exit))
-    before = [getattr(owner, name) for owner, name, _ in doors]
-    try:
-        for owner, name, closed in doors:
-            setattr(owner, name, closed)
-        yield
-    finally:
-        for (owner, name, _), opened in zip(doors, before, strict=True):
-            setattr(owner, name, opened)
-
-
-@contextlib.contextmanager
-def protected() -> Iterator[None]:
-    """Afterwards everything global that a function can turn is as it was: generators, default dtype, grad mode, ..."""
-    generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    dtype, grad, threads = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    recursion, folder = sys.getrecursionlimit(), os.getcwd()
-    try:
-        with _doors_closed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(generators[0])
-        np.random.set_state(generators[1])
-        torch.set_rng_state(generators[2])
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        torch.use_deterministic_algorithms(deterministic)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        sys.setrecursionlimit(recursion)
-        os.chdir(folder)

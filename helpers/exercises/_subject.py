@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from helpers.exercises import _sandbox
-from helpers.exercises._compare import difference
+from helpers.exercises._compare import Difference, difference
 from helpers.exercises._exercise import Exercise
+from helpers.exercises._sandbox import TimeUp
+from helpers.exercises._settings import seed_everything
 from helpers.exercises._values import clone, is_named_tuple, short
 
 Function = Callable[..., Any]
@@ -20,11 +21,22 @@ KEPT_CALLS = 20  # of one check, to find the mistake that explains them
 
 
 class Wrong(Exception):
-    """Raised by a check: what was expected, what came, on which input, and what that usually means (all optional)."""
+    """Raised by a check: what was expected, what came, on which input, and what that usually means (all optional).
 
-    def __init__(self, *, expected: Any = "", got: Any = None, on: Any = None, meaning: str = ""):
+    complete=True: that meaning says it all, whatever the property; the check's own is not added to it.
+    """
+
+    def __init__(
+        self, *, expected: Any = "", got: Any = None, on: Any = None, meaning: str = "", complete: bool = False
+    ):
         super().__init__(f"expected {short(expected)}")
-        self.expected, self.got, self.on, self.meaning = expected, got, on, meaning
+        self.expected, self.got, self.on, self.meaning, self.complete = expected, got, on, meaning, complete
+
+    @staticmethod
+    def by(found: Difference, on: Any = None, meaning: str = "") -> Wrong:
+        """From the difference of two values; `meaning` is what the check says of it, a slip found says more."""
+        said = found.meaning if found.complete else meaning or found.meaning
+        return Wrong(expected=found.expected, got=found.got, on=on, meaning=said, complete=found.complete)
 
 
 class Raised(BaseException):
@@ -91,10 +103,10 @@ def perform(function: Function, arguments: Arguments, seed: int, *, graph: bool 
     """Calls function on a copy of the arguments, global generators in a state that depends on `seed` only."""
     given = clone_arguments(arguments, graph=graph)
     call = Call(arguments, given, seed)
-    _sandbox.seed_everything(seed)
+    seed_everything(seed)
     try:
         call.output = function(*given.positional, **given.named)
-    except _sandbox.TimeUp:
+    except TimeUp:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's are errors as any other
         call.error = error
@@ -132,7 +144,7 @@ class Subject:
         expected = perform(self.exercise.reference, arguments, self.seed, graph=True)
         found = None if expected.error else difference(output, expected.output, kind_only=True)
         if found:
-            raise Wrong(expected=found.expected, got=found.got, meaning=found.meaning)
+            raise Wrong.by(found)
         return output
 
     @property
@@ -146,11 +158,13 @@ class Subject:
                 expected=f"the argument {name} left as it is",
                 got=f"requires_grad of {name} switched to {after.requires_grad}",
                 meaning=f"Work on a copy: `{name} = {name}.detach().clone().requires_grad_()`.",
+                complete=True,
             )
         raise Wrong(
             expected=f"the argument {name} left as it is",
             got=f"{name} changed from {short(before)} to {short(after)}",
             meaning=f"An in-place operation (`+=`, `{name}[k] =`, a method ending in `_`) changes the caller's {name}.",
+            complete=True,
         )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+DIGITS = 5
+
 
 def is_named_tuple(value: Any) -> TypeGuard[Any]:
     """Whether value is a NamedTuple."""
@@ -45,13 +47,23 @@ def clone(value: Any, memo: dict[int, Any] | None = None, *, graph: bool = False
     return out
 
 
-def short(value: Any) -> str:
-    """A value in a line: numbers to 6 digits, small tensors whole, larger ones by shape and range."""
+def told_apart(expected: Any, got: Any) -> tuple[str, str]:
+    """Two values in a line each, with as many digits as it takes to tell them apart."""
+    texts = "", ""
+    for digits in (DIGITS, 9, 17):
+        texts = short(expected, digits), short(got, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def short(value: Any, digits: int = DIGITS) -> str:
+    """A value in a line: numbers to so many digits, small tensors whole, larger ones by shape and range."""
     if isinstance(value, str):
         return value
     if isinstance(value, Tensor):
         try:
-            return _short_tensor(value.detach())
+            return _short_tensor(value.detach(), digits)
         except RuntimeError:  # it comes from inside a transform of torch.func that is over
             return "a tensor"
     if isinstance(value, np.ndarray):
@@ -59,18 +71,18 @@ def short(value: Any) -> str:
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real | tuple | list | dict):
         return _short_object(value)
     if isinstance(value, numbers.Real):
-        return f"{value:.6g}" if not isinstance(value, numbers.Integral) else str(int(value))
+        return str(int(value)) if isinstance(value, numbers.Integral) else f"{value:.{digits}g}"
     if is_named_tuple(value):
-        return f"{type(value).__name__}({', '.join(f'{k}={short(v)}' for k, v in value._asdict().items())})"
+        return f"{type(value).__name__}({', '.join(f'{k}={short(v, digits)}' for k, v in value._asdict().items())})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{k!r}: {short(v)}" for k, v in list(value.items())[:6]) + "}"
-    inside = ", ".join(short(v) for v in value[:6]) + (", ..." if len(value) > 6 else "")
+        return "{" + ", ".join(f"{k!r}: {short(v, digits)}" for k, v in list(value.items())[:6]) + "}"
+    inside = ", ".join(short(v, digits) for v in value[:6]) + (", ..." if len(value) > 6 else "")
     if isinstance(value, list):
         return f"[{inside}]"
     return f"({inside},)" if len(value) == 1 else f"({inside})"
 
 
-def _short_tensor(x: Tensor) -> str:
+def _short_tensor(x: Tensor, digits: int) -> str:
     plain = torch.float32, torch.int64, torch.bool
     about = ("" if x.dtype in plain else f" {str(x.dtype).removeprefix('torch.')}") + (
         "" if x.device.type == "cpu" else f" on {x.device.type}"
@@ -78,18 +90,19 @@ def _short_tensor(x: Tensor) -> str:
     try:
         if x.numel() <= 8:
             numbers_ = x.tolist()
-            return (f"tensor({_digits(numbers_)})" if x.ndim else _digits(numbers_)) + about
+            return (f"tensor({_digits(numbers_, digits)})" if x.ndim else _digits(numbers_, digits)) + about
         if x.dtype == torch.bool:
             return f"tensor of shape {tuple(x.shape)}, {int(x.sum())} True" + about
-        return f"tensor of shape {tuple(x.shape)}, from {_digits(x.min().item())} to {_digits(x.max().item())}" + about
+        low, high = (_digits(v.item(), digits) for v in (x.min(), x.max()))
+        return f"tensor of shape {tuple(x.shape)}, from {low} to {high}" + about
     except (RuntimeError, NotImplementedError):  # inside vmap, or a dtype without an order
         return f"tensor of shape {tuple(x.shape)}" + about
 
 
-def _digits(value: Any) -> str:
+def _digits(value: Any, digits: int) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(_digits(v) for v in value) + "]"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+        return "[" + ", ".join(_digits(v, digits) for v in value) + "]"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _short_object(value: Any) -> str:
@@ -98,11 +111,13 @@ def _short_object(value: Any) -> str:
     if isinstance(value, torch.nn.Module):
         return f"a {type(value).__name__}"
     if callable(value):
-        name = getattr(value, "__name__", type(value).__name__)
-        return "a function" if name == "<lambda>" else f"the function {name}"
+        name = getattr(value, "__name__", "")
+        return (
+            f"a {type(value).__name__}" if not name else "a function" if name == "<lambda>" else f"the function {name}"
+        )
     text = repr(value)
     plain = type(value).__repr__ is not object.__repr__ and len(text) <= 200
-    return text if plain else f"a {type(value).__name__}"
+    return text if plain and "\n" not in text else f"a {type(value).__name__}"
 
 
 def kind(value: Any) -> str:
@@ -119,5 +134,7 @@ def kind(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if callable(value):
         return "a function"
-    name = type(value).__name__
+    name = type(value).__name__.rstrip("_")
+    if isinstance(value, np.generic):
+        return f"a NumPy {name}"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -3,8 +3,10 @@
 import ast
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ import torch
 
 from helpers import exercises
 from helpers.exercises import Desk, Exercise, examine
+from tests.exercises.standing import WITH_SYMBOLS, WITHOUT_MEANINGS, WITHOUT_STYLES, WORDS, everywhere
 
 LECTURES = Path(__file__).parents[2] / "lectures" / "source"
-WORDS = exercises.lectures()
-ALL = [pytest.param(word, e, id=f"{e.number}-{e.name}") for word in WORDS for e in exercises.exercises(word)]
+ALL = everywhere()
 MISTAKES = [
     pytest.param(e, wrong, message, id=f"{e.number}-{e.name}-{k}")
     for word in WORDS
@@ -76,23 +78,82 @@ def test_it_is_declared_in_full(word: str, exercise: Exercise) -> None:
 
 @pytest.mark.parametrize(("exercise", "wrong", "message"), MISTAKES)
 def test_a_wrong_answer_is_refused_with_its_own_message(exercise: Exercise, wrong: Any, message: str) -> None:
-    """Refused on any input, explained on nearly any: two mistakes can do the same on one draw."""
+    """Refused on any input, explained on nearly any: two mistakes can do the same on one draw.
+
+    That the result is always the same is said first, if it is.
+    """
     verdicts = [examine(wrong, exercise)]
-    while len(verdicts) < 3 and verdicts[-1].row("usually means") != message:
+    while len(verdicts) < 3 and not verdicts[-1].row("usually means").endswith(message):
         verdicts.append(examine(wrong, exercise))
     assert all(verdict.kind in ("failed", "raised") for verdict in verdicts), verdicts
-    assert verdicts[-1].row("usually means") == message, verdicts[-1]
+    assert verdicts[-1].row("usually means").endswith(message), verdicts[-1]
+
+
+def styles_of(word: str, exercise: Exercise) -> list[Callable[..., Any]]:
+    """The right answers of tests/<word>/styles.py: `<exercise>`, `<exercise>_2`, `<exercise>_3`, and so on."""
+    space = vars(importlib.import_module(f"tests.{word}.styles"))
+    found = [f for name, f in space.items() if re.fullmatch(rf"{exercise.name}(_\d+)?", name)]
+    return [f for f in found if f.__module__ == space["__name__"]]
 
 
 @pytest.mark.parametrize(("word", "exercise"), ALL)
-def test_a_right_answer_in_another_style_passes(word: str, exercise: Exercise) -> None:
-    styles = importlib.import_module(f"tests.{word}.styles")
-    style = getattr(styles, exercise.name)
-    assert inspect.getsource(style) != inspect.getsource(exercise.reference)
-    assert style.__module__ == styles.__name__, f"write another style of {exercise.name} in {styles.__name__}"
-    for _ in range(2):
-        verdict = examine(style, exercise)
-        assert verdict.kind == "passed", verdict
+def test_right_answers_in_other_styles_pass(word: str, exercise: Exercise) -> None:
+    styles = styles_of(word, exercise)
+    assert styles, f"write right answers of {exercise.name} in tests/{word}/styles.py"
+    for style in styles:
+        assert inspect.getsource(style) != inspect.getsource(exercise.reference)
+        for _ in range(3):
+            verdict = examine(style, exercise)
+            assert verdict.kind == "passed", (style.__name__, verdict)
+
+
+@pytest.mark.parametrize(("word", "exercise"), everywhere(but=WITHOUT_STYLES))
+def test_three_styles_at_least_are_tried(word: str, exercise: Exercise) -> None:
+    assert len(styles_of(word, exercise)) >= 3
+
+
+@pytest.mark.parametrize(("word", "exercise"), everywhere(but=WITHOUT_MEANINGS))
+def test_every_check_says_what_it_means(word: str, exercise: Exercise) -> None:
+    silent = [check.property for check in exercise.checks if not check.meaning.strip()]
+    assert not silent, "numbers only is no verdict"
+
+
+@pytest.mark.parametrize(("word", "exercise"), everywhere(but=WITH_SYMBOLS))
+def test_the_code_of_a_hint_can_be_typed(word: str, exercise: Exercise) -> None:
+    """Each piece in backticks parses: as it stands, or as a part of a line that does."""
+    frames = ("{}", "x{}", "x {} y", "f({})", "x[{}]", "{}: pass", "def {}: pass", "@f\n{}: pass")
+    for text in (*exercise.hints, exercise.why):
+        for piece in re.findall(r"`([^`]+)`", text):
+            trees = [tree for tree in (parsed(frame.format(piece)) for frame in frames) if tree]
+            assert trees, f"{piece!r} does not parse"
+            for name in dotted(trees[0]):
+                assert resolves(name), f"{name} of {piece!r} does not exist"
+
+
+def parsed(source: str) -> ast.AST | None:
+    """The tree of a source; None if it does not parse."""
+    try:
+        return ast.parse(textwrap.dedent(source))
+    except SyntaxError:
+        return None
+
+
+def dotted(tree: ast.AST) -> Iterator[str]:
+    """The names `torch.a.b` that stand in a tree, and those of the math, NumPy and SciPy modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            name = ast.unparse(node)
+            if re.fullmatch(r"(torch|math|scipy|np|F)(\.\w+)+", name):
+                yield name.replace("np.", "numpy.", 1).replace("F.", "torch.nn.functional.", 1)
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is there."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def test_numbers_are_unique_in_the_course_and_name_their_lecture() -> None:

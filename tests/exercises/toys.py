@@ -1,11 +1,11 @@
-"""Toy exercises for the tests of the engine."""
+"""Toy exercises for the tests of the engine, and what these tests ask of a verdict."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from helpers.exercises import Draw, Exercise, agree, args, holds, raises, require, same
+from helpers.exercises import Draw, Exercise, Verdict, agree, args, examine, holds, raises, require, same
 
 
 def scaled(x: Tensor, factor: float = 2.0) -> Tensor:
@@ -92,3 +92,12 @@ STEP = Exercise(
     why="",
 )
 EXERCISES = (SCALED, NOISY, STEP)
+
+
+def refused(function, *words: str, exercise: Exercise = SCALED, kind: str = "failed") -> Verdict:
+    """The verdict on a function, which must be of this kind and contain these words."""
+    verdict = examine(function, exercise)
+    assert verdict.kind == kind, verdict
+    for word in words:
+        assert word in repr(verdict), verdict
+    return verdict
