@@ -2,7 +2,8 @@
 
 from helpers.exercises import Desk
 from helpers.risk.exercises.distance import js_distance
-from helpers.risk.exercises.information import cross_entropy, kl_divergence
+from helpers.risk.exercises.divergence import kl_divergence
+from helpers.risk.exercises.information import cross_entropy
 from helpers.risk.exercises.likelihood import gaussian_log_likelihood, prior_strength
 from helpers.risk.exercises.losses import empirical_risk, logistic_loss
 from helpers.risk.exercises.probabilities import softmax

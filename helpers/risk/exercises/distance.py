@@ -10,7 +10,7 @@ import torch
 
 from helpers import risk
 from helpers.exercises import Draw, Exercise, agree, holds, require, same
-from helpers.risk.exercises.information import SHAPE, _far_pair, _pair, _with_zeros, _zeros
+from helpers.risk.exercises.distributions import SHAPE, far_pair, pair, with_zeros, zeros
 
 Function = Callable[..., Any]
 ROOT_LN2 = math.sqrt(math.log(2))
@@ -26,7 +26,7 @@ def _largest(f: Function, draw: Draw) -> None:
 
 
 def _metric(f: Function, draw: Draw) -> None:
-    p, q, c = draw.probabilities(100, 4), _with_zeros(draw, 100, 4), draw.probabilities(100, 4)
+    p, q, c = draw.probabilities(100, 4), with_zeros(draw, 100, 4), draw.probabilities(100, 4)
     agree(f(p, q), f(q, p), rtol=1e-9)
     zero = torch.zeros(100, dtype=p.dtype, device=p.device)
     agree(f(p, p), zero, atol=1e-6, meaning="Each distribution is at the distance 0 from itself.")
@@ -49,12 +49,12 @@ js_distance = Exercise(
     checks=(
         same(
             "is sqrt(JS(p, q)) over the last dimension, in nats",
-            _far_pair,
+            far_pair,
             meaning=SHAPE + "The mean of KL(p || c) and KL(q || c), c = (p + q)/2, and one root at the end.",
         ),
         same(
             "is so for any two distributions, near or far",
-            _pair,
+            pair,
             dtype=torch.float64,
             rtol=1e-9,
             atol=1e-9,
@@ -63,7 +63,7 @@ js_distance = Exercise(
         ),
         same(
             "zeros in p or q or both do no harm",
-            _zeros,
+            zeros,
             dtype=torch.float64,
             rtol=1e-9,
             atol=1e-9,
@@ -129,7 +129,8 @@ js_distance = Exercise(
             risk.js_divergence,
         ),
         (
-            "The middle is the sum of the two without the 1/2: it sums to 2, so it is no distribution.",
+            "Always 0: what is under the root came out negative. The middle is p + q without its 1/2, or a sign "
+            "is flipped.",
             {HALVES: "(kl_divergence(p, centre) + kl_divergence(q, centre)) / 2 - math.log(2)"},
             risk.js_divergence,
         ),
