@@ -18,8 +18,9 @@ def sgd_step(
     if not (eta > 0 and 0 <= beta < 1 and tau >= 0):
         raise ValueError(f"need eta > 0, 0 <= beta < 1 and tau >= 0, got {eta=}, {beta=}, {tau=}")
     if not w.shape == gradient.shape == velocity.shape:
-        shapes = [tuple(t.shape) for t in (w, gradient, velocity)]
-        raise ValueError(f"w, gradient and velocity must have one shape, got {shapes}")
+        raise ValueError(
+            f"must have one shape: w {(*w.shape,)}, gradient {(*gradient.shape,)}, velocity {(*velocity.shape,)}"
+        )
     velocity = beta * velocity + gradient + tau * w
     return w - eta * velocity, velocity
 

@@ -1,9 +1,12 @@
 """The exercises of Lecture 1, `risk`: what is checked, what usually goes wrong, hints."""
 
 from helpers.exercises import Desk
-from helpers.risk.exercises.information import cross_entropy, js_distance, kl_divergence
-from helpers.risk.exercises.losses import empirical_risk, gaussian_log_likelihood, logistic_loss
-from helpers.risk.exercises.probabilities import prior_strength, softmax
+from helpers.risk.exercises.distance import js_distance
+from helpers.risk.exercises.divergence import kl_divergence
+from helpers.risk.exercises.information import cross_entropy
+from helpers.risk.exercises.likelihood import gaussian_log_likelihood, prior_strength
+from helpers.risk.exercises.losses import empirical_risk, logistic_loss
+from helpers.risk.exercises.probabilities import softmax
 from helpers.risk.exercises.schedule import cosine_schedule
 from helpers.risk.exercises.steps import optimal_step_quadratic, sgd_step
 

@@ -1,4 +1,4 @@
-"""Exercises 1.7 and 1.8: the strength of a prior, the soft-max."""
+"""Exercise 1.8: the soft-max."""
 
 from __future__ import annotations
 
@@ -7,123 +7,108 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from helpers import risk
-from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
+from helpers.exercises import Draw, Exercise, agree, holds, same
+from helpers.risk.exercises.losses import slope
 
 Function = Callable[..., Any]
 
 
-def _same_minimum(f: Function, draw: Draw) -> None:
-    sigma, m = draw.number(0.1, 3.0), draw.integer(2, 1000)
-    agree(m * f(sigma, m), f(sigma), on=f"sigma = {sigma:.4g}, m = {m}")
-
-
-def _is_log_prior(f: Function, draw: Draw) -> None:
-    sigma, u, v = draw.number(0.3, 2.0), draw.number(-2, 2), draw.number(-2, 2)
-    prior = torch.distributions.Normal(0.0, torch.tensor(sigma, dtype=torch.float64))
-    drop = (prior.log_prob(torch.tensor(v).double()) - prior.log_prob(torch.tensor(u).double())).item()
-    agree(f(sigma) / 2 * (u**2 - v**2), drop, rtol=1e-4, atol=1e-4)
-
-
-def _share(m):  # type: ignore[no-untyped-def]
-    return 1 if m is None else m
-
-
-prior_strength = Exercise(
-    "1.7",
-    risk.prior_strength,
-    checks=(
-        same("for the sum: 1 / sigma^2", lambda draw: args(draw.number(0.1, 3.0))),
-        same(
-            "for the mean over m objects: 1 / (m sigma^2)",
-            lambda draw: args(draw.number(0.1, 3.0), draw.integer(2, 1000)),
-        ),
-        holds("m times the mean's strength is the sum's, so both have one minimum", _same_minimum),
-        holds("tau w^2 / 2 is -ln N(w; 0, sigma^2), up to a constant", _is_log_prior),
-    ),
-    mistakes=(
-        (
-            "sigma is not squared; that is the strength of a Laplace prior.",
-            lambda sigma, m=None: 1 / (sigma * _share(m)),
-        ),
-        (
-            "Upside down: a narrow prior, a small sigma, is a strong opinion and a large penalty.",
-            lambda sigma, m=None: sigma**2 / _share(m),
-        ),
-        (
-            "The 1/2 is already in the penalty tau/2 |w|^2; do not put it in again.",
-            lambda sigma, m=None: 1 / (2 * sigma**2 * _share(m)),
-        ),
-        (
-            "m is not used: the mean of -ln p is m times smaller than the sum, so the penalty has to be too.",
-            lambda sigma, m=None: 1 / sigma**2,
-        ),
-        (
-            "m goes the other way: the more objects, the less the prior matters beside their mean.",
-            lambda sigma, m=None: _share(m) / sigma**2,
-        ),
-    ),
-    hints=(
-        "Write down -ln N(w; 0, sigma^2), drop what does not depend on w, and compare with tau/2 |w|^2.",
-        "That was for the sum of -ln p. Divide the whole objective by m: what becomes of the penalty?",
-        "`m is None` tells the two cases apart.",
-    ),
-    why="-ln N(w; 0, sigma^2 I) = |w|^2 / (2 sigma^2) + const, so tau = 1/sigma^2 beside the sum of the losses. "
-    "Dividing the objective by m does not move its minimum, but it divides the penalty as well: tau = 1/(m "
-    "sigma^2) beside the mean. Mixing the two up is a prior that is wrong by a factor of m.",
-    minutes=5,
-)
-
-
 def _scores(draw: Draw) -> Tensor:
-    return draw.normal(*draw.choice([(4, 3), (2, 5), (2, 3, 4)]), std=2.0)
+    return draw.normal(*draw.choice([(4, 3), (3, 3), (2, 3, 4), (5,), (2, 1)]), std=2.0)
 
 
 def _shift(f: Function, draw: Draw) -> None:
-    z = draw.normal(4)
-    agree(f(z + draw.number(-5, 5)), f(z), rtol=1e-3, meaning="A common shift of all scores should change nothing.")
-    require((f(z).sum() - 1).abs() < 1e-5, expected="probabilities that sum to 1", got=f(z))
-    agree(f(z)[:2] / f(z)[:2].sum(), torch.sigmoid(torch.stack([z[0] - z[1], z[1] - z[0]])), rtol=1e-3)
+    z = draw.normal(3, 4)
+    shifted = f(z + torch.tensor([-5.0, 0.5, 300.0], dtype=z.dtype, device=z.device)[:, None])
+    agree(shifted, f(z), rtol=1e-11, meaning="A common shift of a row's scores should change nothing.")
+    two = z[:, :2]
+    agree(f(two)[:, 0], torch.sigmoid(two[:, 0] - two[:, 1]), rtol=1e-12)
+    agree(f(torch.zeros_like(z)), torch.full_like(z, 0.25), rtol=1e-12, meaning="Equal scores, equal probabilities.")
 
 
 def _huge(draw: Draw) -> Tensor:
-    return draw.normal(4, 5) + torch.tensor([[1e4], [-1e4], [0.0], [1e4]], dtype=draw.dtype, device=draw.device)
+    """Rows near 1e4, near -1e4 and near 0 in one batch, and rows of scores that far apart; a tie among the largest."""
+    near = draw.normal(4, 5) + torch.tensor([[1e4], [-1e4], [0.0], [1e4]], dtype=draw.dtype, device=draw.device)
+    apart = draw.signs(4, 5) * draw.uniform(4, 5, low=1e3, high=1e4)
+    apart[0, :2] = apart[0].abs().amax() + 1
+    return torch.stack([near, apart])
 
+
+def _jacobian(f: Function, draw: Draw) -> None:
+    z = draw.normal(4).requires_grad_()
+    rows = torch.stack([slope(f(z)[k], z) for k in range(4)])
+    p = risk.softmax(z.detach())
+    agree(rows, p.diag() - torch.outer(p, p))
+
+
+ROWS = "(-1, keepdim=True)"
+EXP, RATIO = f"torch.exp(z - z.amax{ROWS})", f"e / e.sum{ROWS}"
 
 softmax = Exercise(
     "1.8",
     risk.softmax,
     checks=(
-        same("is exp(z_k) / sum_j exp(z_j) over the last dimension", _scores),
-        holds("a shift of all scores changes nothing; two classes give the sigmoid", _shift),
-        same("is right for scores of 1e4 and -1e4, in one batch", _huge, dtype=torch.float64),
         same(
-            "and for scores that far apart",
-            lambda draw: draw.signs(3, 5) * draw.uniform(3, 5, low=1e3, high=1e4),
+            "is exp(z_k) / sum_j exp(z_j) over the last dimension",
+            _scores,
+            meaning="Exponentials divided by their sum over the last dimension, whatever the number of dimensions: "
+            "each row is positive and sums to 1.",
+        ),
+        holds(
+            "a shift of all scores changes nothing; two classes give the sigmoid",
+            _shift,
             dtype=torch.float64,
+            meaning="To all digits: no small number in the denominator, no cut of the scores, no step in float32.",
+        ),
+        same(
+            "is right for scores of 1e4 and -1e4, in one batch and in one row",
+            _huge,
+            dtype=torch.float64,
+            meaning="Some exponential overflows, or all of a row vanish, or the scores were cut or scaled to avoid it. "
+            "Only a shift, one for each row, leaves the probabilities as they are.",
+        ),
+        same(
+            "and in float32",
+            _huge,
+            dtype=torch.float32,
+            rtol=3e-3,  # 1e4 is known to 2^-11 there: exp(z - logsumexp(z)) may be off by twice that
+            meaning="Right in float64 only: exp(89) is already inf in float32.",
+        ),
+        holds(
+            "its derivatives are dp_k / dz_j = p_k ([k = j] - p_j)",
+            _jacobian,
+            meaning="The values are right, the gradient is not: each p_k depends on every score, through the sum as "
+            "well. A `detach` cuts that off.",
         ),
     ),
     mistakes=(
         (
             "exp overflows to inf, and inf/inf is NaN. A common shift changes nothing: take the largest score out "
             "first.",
-            lambda z: z.exp() / z.exp().sum(-1, keepdim=True),
+            {EXP: "torch.exp(z)"},
         ),
         (
             "The maximum of the whole batch is taken out; a row far below it becomes 0/0. Each row needs its own.",
-            lambda z: (z - z.max()).exp() / (z - z.max()).exp().sum(-1, keepdim=True),
+            {f"z.amax{ROWS}": "z.max()"},
         ),
         (
             "That normalises over the first dimension; each row, the last dimension, should sum to 1.",
-            lambda z: F.softmax(z, 0),
+            {EXP: "torch.exp(z - z.amax(0))", RATIO: "e / e.sum(0)"},
         ),
-        ("The whole batch sums to 1; each row should.", lambda z: F.softmax(z.flatten(), 0).reshape(z.shape)),
-        ("That is the logarithm of the soft-max.", lambda z: F.log_softmax(z, -1)),
+        (
+            "That normalises over dimension 1, the last one of a matrix only; -1 is the last one always.",
+            {EXP: "torch.exp(z - z.amax(1, keepdim=True))", RATIO: "e / e.sum(1, keepdim=True)"},
+        ),
+        (
+            "The whole batch sums to 1; each row should.",
+            {EXP: "torch.exp(z - z.max())", RATIO: "e / e.sum()"},
+        ),
+        ("That is the logarithm of the soft-max.", {RATIO: f"(e / e.sum{ROWS}).log()"}),
         (
             "Each score goes through a sigmoid of its own; the classes do not compete, and the sum is not 1.",
-            lambda z: torch.sigmoid(z),
+            {RATIO: "torch.sigmoid(z)"},
         ),
     ),
     hints=(
