@@ -25,9 +25,13 @@ def adversarial_training_step(
     r"""One step on min_theta E max_delta L(theta; x + delta, y): x_adv = attack(model, x, y), then the optimiser's
     step on the mean cross-entropy at x_adv. Returns that loss, before the step, as a scalar. Madry et al. 2017,
     equation 2.1.
+
+    Raises ValueError, before the step, when the loss is not finite: one such step ruins all weights.
     """
     x_adv = attack(model, x, y)
     loss = cross_entropy(model(x_adv.detach()), y).mean()
+    if not loss.isfinite():
+        raise ValueError(f"the loss at x_adv must be finite, got {loss.item()}: no step was taken")
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

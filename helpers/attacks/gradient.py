@@ -60,21 +60,31 @@ def fgsm(model: Model, x: Tensor, y: Tensor, *, eps: Eps, targeted: bool = False
 
 @attack
 def mi_fgsm(
-    model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, decay: float = 1.0, targeted: bool = False
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: Eps,
+    steps: int,
+    step: Eps | None = None,
+    decay: float = 1.0,
+    targeted: bool = False,
 ) -> Tensor:
-    r"""v_{t+1} = decay v_t + g / ||g||_1,  g = grad L(x_t);  x_{t+1} = clip(x_t + (eps / steps) sign v_{t+1});
+    r"""v_{t+1} = decay v_t + g / ||g||_1,  g = grad L(x_t);  x_{t+1} = clip(x_t + step sign v_{t+1});
     v_0 = 0, x_0 = x.
 
-    decay >= 0; decay = 0 is bim. The best iterate is returned. Dong et al. 2018, algorithm 1.
+    step: eps / steps unless given. decay >= 0; decay = 0 is bim. The best iterate is returned. Dong et al. 2018,
+    algorithm 1.
     """
     at_least("decay", decay, 0)
     eps, velocity = per_image(eps, x), torch.zeros_like(x)
+    step = eps / steps if step is None else per_image(step, x, "step")
     project = clip_linf(x, eps)
 
     def move(z: Tensor, g: Tensor) -> Tensor:
         nonlocal velocity
         velocity = decay * velocity + g / spread(norm(g, 1), g).clamp(min=torch.finfo(g.dtype).tiny)
-        return project(z + eps / steps * velocity.sign())
+        return project(z + step * velocity.sign())
 
     return ascend(model, y, move, start=x, steps=steps, targeted=targeted)
 
@@ -102,11 +112,15 @@ def random_start_fgsm(
 
 
 @attack
-def bim(model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, targeted: bool = False) -> Tensor:
-    r"""x_0 = x;  x_{t+1} = clip(x_t + (eps / steps) sign grad L(x_t)). The best iterate is returned.
+def bim(
+    model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, step: Eps | None = None, targeted: bool = False
+) -> Tensor:
+    r"""x_0 = x;  x_{t+1} = clip(x_t + step sign grad L(x_t)). The best iterate is returned.
 
-    Kurakin et al. 2016, section 2.2.
+    step: eps / steps unless given, as in Dong et al. 2018; Kurakin et al. 2016, section 2.2, take one grey
+    level, 1/255, and min(255 eps + 4, 1.25 * 255 eps) steps.
     """
     eps = per_image(eps, x)
+    step = eps / steps if step is None else per_image(step, x, "step")
     project = clip_linf(x, eps)
-    return ascend(model, y, lambda z, g: project(z + eps / steps * g.sign()), start=x, steps=steps, targeted=targeted)
+    return ascend(model, y, lambda z, g: project(z + step * g.sign()), start=x, steps=steps, targeted=targeted)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from helpers.attacks.projections import norm, spread
-from helpers.attacks.threat import Model, attack, evaluating, goal, jacobian, margin
+from helpers.attacks.threat import Model, attack, evaluating, goal, jacobian
 from helpers.checks import at_least
 
 
@@ -20,16 +20,15 @@ def deepfool_step(logits: Tensor, jacobian: Tensor, y: Tensor) -> Tensor:
     f_k = z_k - z_y,  w_k = grad z_k - grad z_y,  l = argmin_{k != y} |f_k| / ||w_k||_2;
     delta = |f_l| w_l / ||w_l||_2^2.
 
+    Where w_k = 0, as for k = y, there is no boundary; delta = 0 where there is none at all.
     logits (N, K), jacobian (N, K, ...), y (N,) -> delta (N, ...). Moosavi-Dezfooli et al. 2015, algorithm 2.
     """
     rows = torch.arange(len(y), device=y.device)
     f = (logits - logits[rows, y][:, None]).abs()
     w = jacobian.flatten(2) - jacobian.flatten(2)[rows, y][:, None]
-    distance = f / w.norm(dim=2)
-    distance[rows, y] = math.inf
-    distance, nearest = distance.nan_to_num(nan=math.inf, posinf=math.inf).min(1)
-    w = w[rows, nearest]
-    step = (f[rows, nearest] / w.square().sum(1))[:, None] * w
+    size = w.norm(dim=2)
+    distance, nearest = torch.where(size > 0, f / size, math.inf).min(1)
+    step = distance[:, None] * w[rows, nearest] / size[rows, nearest][:, None]
     return step.where(distance.isfinite()[:, None], 0).view_as(jacobian[:, 0])
 
 
@@ -43,28 +42,43 @@ def nearer(
     return torch.where(spread(better, x), candidate, best), torch.where(better, distance, smallest)
 
 
+@torch.no_grad()
+def rivals(model: Model, x: Tensor, y: Tensor, classes: int) -> Tensor:
+    """y and the classes - 1 strongest other labels at x, (N, classes) or fewer columns where there are fewer labels."""
+    others = model(x).scatter(1, y[:, None], -math.inf)
+    return torch.cat([y[:, None], others.topk(min(classes, others.shape[1]) - 1).indices], 1)
+
+
 @attack
 def deepfool(
-    model: Model, x: Tensor, y: Tensor, *, steps: int = 50, overshoot: float = 0.02, classes: int = 10
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    *,
+    steps: int = 50,
+    overshoot: float = 0.02,
+    classes: int = 10,
+    targeted: bool = False,
 ) -> Tensor:
     r"""x_{t+1} = clip(x_t + deepfool_step at x_t), x_0 = x, until x_adv = clip(x + (1 + overshoot)(x_t - x)) is not
     taken for y.
 
-    Only y and the classes - 1 strongest others at x are considered. Untargeted. Exact (times 1 + overshoot) for a
-    linear classifier while no pixel meets its bounds. Moosavi-Dezfooli et al. 2015, algorithm 2.
+    Only y and the classes - 1 strongest others at x are considered. Exact (times 1 + overshoot) for a linear classifier
+    while no pixel meets its bounds. Moosavi-Dezfooli et al. 2015, algorithm 2. Targeted at y, which the paper does not
+    do: each step goes to the boundary between y and the label that is then the strongest, until y is taken.
     """
     at_least("steps", steps, 1)
     at_least("classes", classes, 2)
-    with torch.no_grad():
-        others = model(x).scatter(1, y[:, None], -math.inf)
-    candidates = torch.cat([y[:, None], others.topk(min(classes, others.shape[1]) - 1).indices], 1)
+    at_least("overshoot", overshoot, 0)
+    candidates = rivals(model, x, y, classes)
     x_t, x_adv, active = x.clone(), x.clone(), torch.arange(len(x), device=x.device)
     for step in range(steps + 1):
         with torch.no_grad():
-            active = active[margin(model(x_adv[active]), y[active]) >= 0]
+            active = active[goal(model(x_adv[active]), y[active], targeted) >= 0]
         if step == steps or not len(active):
             break
-        z, w = jacobian(model, x_t[active], candidates[active])
+        here = rivals(model, x_t[active], y[active], 2).flip(1) if targeted else candidates[active]
+        z, w = jacobian(model, x_t[active], here)
         x_t[active] = (x_t[active] + deepfool_step(z, w, torch.zeros_like(active))).clamp(0, 1)
         x_adv[active] = (x[active] + (1 + overshoot) * (x_t[active] - x[active])).clamp(0, 1)
     x_adv[active] = x[active]

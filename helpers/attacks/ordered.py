@@ -7,11 +7,13 @@ from torch import Tensor
 
 from helpers.attacks.gradient import ascend
 from helpers.attacks.projections import Eps, clip_linf, per_image
-from helpers.attacks.threat import Model, attack
+from helpers.attacks.threat import Model, ranking_attack
 
 
 def top_k_gap(logits: Tensor, targets: Tensor) -> Tensor:
     r"""h_j = max {z_k : k not in t_1 ... t_j} - z_{t_j}, (N, k): all below 0 exactly where top_k_success holds."""
+    if targets.shape[1] >= logits.shape[1]:
+        raise ValueError(f"k must be smaller than K, got {targets.shape[1]} targets for {logits.shape[1]} labels")
     gaps = []
     for j in range(targets.shape[1]):
         rest = logits.scatter(1, targets[:, : j + 1], -math.inf)
@@ -19,15 +21,26 @@ def top_k_gap(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.stack(gaps, 1)
 
 
-@attack
+@ranking_attack
 def top_k(
-    model: Model, x: Tensor, targets: Tensor, *, eps: Eps, steps: int, step: Eps | None = None, kappa: float = 0.1
+    model: Model,
+    x: Tensor,
+    targets: Tensor,
+    *,
+    eps: Eps,
+    steps: int,
+    step: Eps | None = None,
+    kappa: float = 0.1,
+    targeted: bool = True,
 ) -> Tensor:
     r"""Descend sum_j max(h_j, -kappa), h = top_k_gap, by signed steps in the l_inf ball: t_1, ..., t_k shall lead.
 
     targets (N, k) distinct labels, k < K. step: 2.5 eps / steps unless given. Success: helpers.attacks.top_k_success.
-    The iterate with the smallest max_j h_j is returned. Zhang & Wu 2020, section 3.2 (the ordered hinge).
+    The iterate with the smallest max_j h_j is returned. Raises ValueError for targeted=False: a ranking is a target.
+    Zhang & Wu 2020, section 3.2 (the ordered hinge).
     """
+    if not targeted:
+        raise ValueError("top_k is targeted by its nature: targets hold the labels wanted, got targeted=False")
     eps = per_image(eps, x)
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
     project = clip_linf(x, eps)

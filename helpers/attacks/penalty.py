@@ -9,7 +9,7 @@ from torch import Tensor
 from helpers.attacks.minimum_norm import nearer
 from helpers.attacks.projections import norm
 from helpers.attacks.threat import Model, attack, cross_entropy, goal, input_gradient
-from helpers.checks import at_least
+from helpers.checks import at_least, positive
 
 Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -37,6 +37,8 @@ def search_constant(solve: Search, x: Tensor, c: float, rounds: int) -> Tensor:
 
     solve maps c (N,) to candidates (N, ...) and whether they succeeded (N,).
     """
+    positive("c", c)
+    at_least("rounds", rounds, 1)
     low, high, c_now = x.new_zeros(len(x)), x.new_full((len(x),), math.inf), x.new_full((len(x),), c)
     best, smallest = x, x.new_full((len(x),), math.inf)
     for _ in range(rounds):
@@ -74,6 +76,8 @@ def carlini_wagner(
     into the open box: there atanh is infinite and its gradient nil. Carlini & Wagner 2016, section VI.A.
     """
     at_least("steps", steps, 1)
+    at_least("kappa", kappa, 0)
+    positive("rate", rate)
 
     def solve(constant: Tensor) -> tuple[Tensor, Tensor]:
         w = open_box(x, shrink).requires_grad_(True)

@@ -32,17 +32,19 @@ def pgd_linf(
     step: Eps | None = None,
     loss: Loss = cross_entropy,
     targeted: bool = False,
+    random_start: bool = True,
     generator: Generator | None = None,
 ) -> Tensor:
     r"""x_0 = P(x + u), u ~ U[-eps, eps];  x_{t+1} = P(x_t + step sign grad L(x_t));
     P clips to [x - eps, x + eps] and to [0, 1].
 
-    step: 2.5 eps / steps unless given. The best iterate is returned. Madry et al. 2017, section 2.1.
+    random_start=False: x_0 = x. step: 2.5 eps / steps unless given. The best iterate is returned. Madry et al. 2017,
+    section 2.1.
     """
     eps = per_image(eps, x)
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
     project = clip_linf(x, eps)
-    start = project(x + random_in_ball(x, eps, math.inf, generator))
+    start = project(x + random_in_ball(x, eps, math.inf, generator)) if random_start else x
     return ascend(
         model, y, lambda z, g: project(z + step * g.sign()), start=start, steps=steps, loss=loss, targeted=targeted
     )
@@ -59,11 +61,12 @@ def pgd_l2(
     step: Eps | None = None,
     loss: Loss = cross_entropy,
     targeted: bool = False,
+    random_start: bool = True,
     generator: Generator | None = None,
 ) -> Tensor:
     r"""x_{t+1} = clip(x + P(x_t + step g / ||g||_2 - x)),  g = grad L(x_t),  P onto the l_2 ball.
 
-    Starts from a random point of the ball.
+    Starts from a random point of the ball; random_start=False: from x.
 
     step: 2.5 eps / steps unless given. Clipping pulls towards x, so the point stays in the ball, but P and clip one
     after the other are not the projection on the intersection. The best iterate is returned. Madry et al. 2017,
@@ -75,7 +78,7 @@ def pgd_l2(
     def move(z: Tensor, g: Tensor) -> Tensor:
         return (x + project_l2(z + step * steepest_ascent(g, 2) - x, eps)).clamp(0, 1)
 
-    start = (x + random_in_ball(x, eps, 2, generator)).clamp(0, 1)
+    start = (x + random_in_ball(x, eps, 2, generator)).clamp(0, 1) if random_start else x
     return ascend(model, y, move, start=start, steps=steps, loss=loss, targeted=targeted)
 
 
@@ -99,12 +102,14 @@ def pgd_l1(
     fraction: float = 0.01,
     loss: Loss = cross_entropy,
     targeted: bool = False,
+    random_start: bool = True,
     generator: Generator | None = None,
 ) -> Tensor:
     r"""x_{t+1} = clip(x + P(x_t + step d - x)),  P onto the l_1 ball,  d = sparse_ascent at x_t.
 
-    Steepest ascent in l_1 (k = 1) moves a single pixel a step; here k = fraction of all. step: 2.5 eps / steps unless
-    given. The best iterate is returned. Tramer & Boneh 2019, section 3.
+    Steepest ascent in l_1 (k = 1) moves a single pixel a step; here k = fraction of all. Starts from a random
+    point of the ball; random_start=False: from x. step: 2.5 eps / steps unless given. The best iterate is returned.
+    Tramer & Boneh 2019, section 3.
     """
     eps, k = per_image(eps, x), max(1, round(fraction * x[0].numel()))
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
@@ -112,7 +117,7 @@ def pgd_l1(
     def move(z: Tensor, g: Tensor) -> Tensor:
         return (x + project_l1(z + step * sparse_ascent(z, g, k) - x, eps)).clamp(0, 1)
 
-    start = (x + random_in_ball(x, eps, 1, generator)).clamp(0, 1)
+    start = (x + random_in_ball(x, eps, 1, generator)).clamp(0, 1) if random_start else x
     return ascend(model, y, move, start=start, steps=steps, loss=loss, targeted=targeted)
 
 

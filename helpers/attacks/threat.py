@@ -24,40 +24,59 @@ P = ParamSpec("P")
 # Checks: every attack makes them once, before its first step.
 
 
-def check_batch(x: Tensor, y: Tensor) -> None:
-    """Raise ValueError unless x (N, ...) is a non-empty floating batch in [0, 1] and y (N, ...) holds whole numbers."""
+def check_batch(x: Tensor, y: Tensor, *, ranking: bool = False) -> None:
+    """Raise ValueError unless x (N, ...) is a non-empty floating batch in [0, 1] and y (N,) holds labels in int64.
+
+    ranking: y (N, k) holds k different labels per image.
+    """
     if not x.is_floating_point() or x.ndim < 2 or len(x) == 0:
         raise ValueError(f"x must be a non-empty batch (N, ...) of floating images, got {tuple(x.shape)} of {x.dtype}")
     if not ((x >= 0) & (x <= 1)).all():
         low, high = float(x.min()), float(x.max())
         raise ValueError(f"x must lie in [0, 1], got values from {low:.4g} to {high:.4g}; divide bytes by 255")
-    if y.is_floating_point() or y.ndim < 1 or len(y) != len(x):
-        raise ValueError(f"y must hold one label per image, ({len(x)},) integers, got {tuple(y.shape)} of {y.dtype}")
+    if y.dtype != torch.int64 or y.ndim != 1 + ranking or len(y) != len(x):
+        what = f"k labels per image, ({len(x)}, k)" if ranking else f"one label per image, ({len(x)},)"
+        raise ValueError(f"y must hold {what} of torch.int64, got {tuple(y.shape)} of {y.dtype}")
+    if ranking and not y.sort(1).values.diff(dim=1).all():
+        raise ValueError(f"the targets of an image must differ, got {y.tolist()}")
 
 
 def check_logits(logits: Tensor, n: int, y: Tensor) -> None:
     """Raise ValueError unless logits (n, K) are finite, no probabilities, and K is larger than every label in y."""
     if logits.ndim != 2 or len(logits) != n or logits.shape[1] < 2:
         raise ValueError(f"the model must return logits (N, K) with K >= 2, got {tuple(logits.shape)} for N = {n}")
-    if not logits.isfinite().all():
-        raise ValueError(f"the model must return finite logits, got {int((~logits.isfinite()).sum())} NaN or infinite")
+    check_finite(logits)
     if (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-4).all():
         raise ValueError("the model returns probabilities (rows >= 0 that sum to 1); remove its soft-max")
     if y.min() < 0 or y.max() >= logits.shape[1]:
         raise ValueError(f"labels must lie in 0 ... {logits.shape[1] - 1}, got {int(y.min())} to {int(y.max())}")
 
 
-class _Checked:
-    """The model as an attack calls it: its first answer is checked, the later ones pass through."""
+def check_finite(logits: Tensor) -> None:
+    """Raise ValueError unless all logits are finite: NaN compares with nothing, and would look robust."""
+    if not logits.isfinite().all():
+        raise ValueError(f"the model must return finite logits, got {int((~logits.isfinite()).sum())} NaN or infinite")
+
+
+class Checked:
+    """The model as an attack calls it: the first answer checked in full, every answer for finiteness and gradient."""
 
     def __init__(self, model: Model, y: Tensor) -> None:
         self.model, self.y, self.checked = model, y, False
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of x (N, ...). Raises ValueError also when x asks for a gradient and the logits carry none."""
         logits = self.model(x)
-        if not self.checked:
+        if self.checked:
+            check_finite(logits.detach())
+        else:
             check_logits(logits.detach(), len(x), self.y)
             self.checked = True
+        if x.requires_grad and not logits.requires_grad:
+            raise ValueError(
+                "the model's logits carry no gradient: no torch.no_grad, detach or numpy inside it, "
+                "or an attack that asks for none, such as `square`"
+            )
         return logits
 
 
@@ -77,13 +96,27 @@ def evaluating(model: Model) -> Iterator[None]:
 def attack(
     function: Callable[Concatenate[Model, Tensor, Tensor, P], Tensor],
 ) -> Callable[Concatenate[Model, Tensor, Tensor, P], Tensor]:
-    """Decorate attack(model, x, y, ...): check x, y and the model's first logits, run in evaluation mode."""
+    """Decorate attack(model, x, y, ...): check x, y and the model's logits, run in evaluation mode."""
+    return _checked(function, ranking=False)
 
+
+def ranking_attack(
+    function: Callable[Concatenate[Model, Tensor, Tensor, P], Tensor],
+) -> Callable[Concatenate[Model, Tensor, Tensor, P], Tensor]:
+    """As `attack`, for attack(model, x, targets, ...) with k different labels per image, targets (N, k)."""
+    return _checked(function, ranking=True)
+
+
+def _checked(
+    function: Callable[Concatenate[Model, Tensor, Tensor, P], Tensor], *, ranking: bool
+) -> Callable[Concatenate[Model, Tensor, Tensor, P], Tensor]:
     @functools.wraps(function)
     def checked(model: Model, x: Tensor, y: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        check_batch(x, y)
+        if torch.is_inference_mode_enabled():
+            raise ValueError("an attack needs gradients: leave torch.inference_mode (torch.no_grad does no harm)")
+        check_batch(x, y, ranking=ranking)
         with evaluating(model):
-            return function(_Checked(model, y), x.detach(), y, *args, **kwargs)
+            return function(Checked(model, y), x.detach(), y, *args, **kwargs)
 
     return checked
 
@@ -153,7 +186,7 @@ def outcome(
     if x_adv.shape != x.shape:
         raise ValueError(f"x_adv must have the shape of x, {tuple(x.shape)}, got {tuple(x_adv.shape)}")
     with evaluating(model):
-        logits = _Checked(model, y)(x_adv)
+        logits = Checked(model, y)(x_adv)
     success = goal(logits, y, targeted) < 0
     return Outcome(success, logits.argmax(1), norm(x_adv - x, p).where(success, math.inf))
 

@@ -1,5 +1,6 @@
 r"""One perturbation for all images: aggregated DeepFool, stochastic gradients, singular vectors of Jacobians."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -7,21 +8,35 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.attacks.minimum_norm import deepfool
-from helpers.attacks.projections import norm, project_l2, project_linf
-from helpers.attacks.threat import Model, check_batch, cross_entropy, evaluating
+from helpers.attacks.projections import norm, per_image, project_l2, project_linf
+from helpers.attacks.threat import Checked, Model, check_batch, cross_entropy, evaluating
 from helpers.checks import at_least
 
 
+def checked_step(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Decorate step(model, x, y, delta, *, eps, step): what comes in is checked as in every attack."""
+
+    @functools.wraps(function)
+    def checked(model: Model, x: Tensor, y: Tensor, delta: Tensor, *, eps: float, step: float) -> Tensor:
+        check_batch(x, y)
+        if delta.shape != x.shape[1:]:
+            raise ValueError(f"delta must have the shape of one image, {tuple(x.shape[1:])}, got {tuple(delta.shape)}")
+        per_image(eps, x[:1])
+        per_image(step, x[:1], "step")
+        return function(Checked(model, y), x, y, delta, eps=eps, step=step)
+
+    return checked
+
+
+@checked_step
 def universal_step(model: Model, x: Tensor, y: Tensor, delta: Tensor, *, eps: float, step: float) -> Tensor:
     r"""delta' = clip(delta + step sign grad_delta J, -eps, eps);
     J(delta) = (1/N) sum_n L(clip(x_n + delta, 0, 1), y_n),  L the cross-entropy.
 
     One perturbation delta, of the shape of one image, for the whole batch x (N, ...). Raises ValueError for other
-    shapes and eps < 0. Shafahi et al. 2018 (Universal adversarial training), algorithm 1.
+    shapes, eps or step that are negative or infinite, and what no attack takes. Shafahi et al. 2018 (Universal
+    adversarial training), algorithm 1.
     """
-    at_least("eps", eps, 0)
-    if delta.shape != x.shape[1:]:
-        raise ValueError(f"delta must have the shape of one image, {tuple(x.shape[1:])}, got {tuple(delta.shape)}")
     with torch.enable_grad():
         delta = delta.detach().requires_grad_(True)
         loss = cross_entropy(model((x + delta).clamp(0, 1)), y).mean()

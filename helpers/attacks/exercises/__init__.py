@@ -1,10 +1,13 @@
 """The exercises of Lecture 7, `attacks`: what is checked, what usually goes wrong, hints."""
 
-from helpers.attacks.exercises.geometry import deepfool_step, project_l1, project_l2
-from helpers.attacks.exercises.gradient import fgsm, pgd_linf
+from helpers.attacks.exercises.boundary import deepfool_step
+from helpers.attacks.exercises.gradient import fgsm
 from helpers.attacks.exercises.measure import median_norm
 from helpers.attacks.exercises.momentum import mi_fgsm
-from helpers.attacks.exercises.objectives import carlini_wagner_objective, jsma_saliency, top_k_success
+from helpers.attacks.exercises.objectives import carlini_wagner_objective, jsma_saliency
+from helpers.attacks.exercises.ordered import top_k_success
+from helpers.attacks.exercises.pgd import pgd_linf
+from helpers.attacks.exercises.projections import project_l1, project_l2
 from helpers.attacks.exercises.training import adversarial_training_step
 from helpers.attacks.exercises.universal import universal_step
 from helpers.exercises import Desk
