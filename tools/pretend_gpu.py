@@ -101,14 +101,13 @@ def _call(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _moved(func, args, kwargs)
     where = kwargs.get("device")
     if where is None and func in CONSTRUCTORS and _called_from_home():
-        with torch._C.DisableTorchFunction():
-            return tree_map(_on, func(*args, **kwargs))
+        return _made(func, args, kwargs)
     tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
     on_gpu = any(isinstance(t, OnGpu) for t in tensors) if where is None else _is_gpu(where)
     _refuse_mixed(func, args, tensors)
     _refuse_generator(kwargs.get("generator"), on_gpu)
     if _is_gpu(where):
-        kwargs = {**kwargs, "device": "cpu"}
+        return _made(func, args, {**kwargs, "device": "cpu"})
     with torch._C.DisableTorchFunction():
         result = func(*args, **kwargs)
     if func in TO_PYTHON or func is Tensor.copy_ or not on_gpu:
@@ -116,11 +115,19 @@ def _call(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return tree_map(_on, result)
 
 
+def _made(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new tensor of the GPU; a leaf, if it requires a gradient."""
+    leaf = kwargs.get("requires_grad", False)
+    with torch._C.DisableTorchFunction():
+        result = tree_map(_on, func(*args, **{k: v for k, v in kwargs.items() if k != "requires_grad"}))
+        return result.requires_grad_() if leaf else result
+
+
 _home: list[str] = []
 
 
 def _called_from_home() -> bool:
-    """Whether torch is called from a file of the folder that lives on the GPU."""
+    """Whether torch is called from a file of the folders that live on the GPU."""
     frame = sys._getframe(1) if _home else None
     while frame is not None and frame.f_code.co_filename.startswith(_ELSEWHERE):
         frame = frame.f_back
@@ -159,6 +166,13 @@ def _moved(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ten
             return y.as_subclass(OnGpu) if goes and not isinstance(y, OnGpu) else y
         y = y.clone() if y is x else y
         return y.as_subclass(OnGpu if goes else Tensor)
+
+
+def refused(error: BaseException) -> bool:
+    """Whether an error is one of this module's: two devices mixed, NumPy, an index, a generator."""
+    return str(error).startswith(
+        tuple(text.split("{}")[0] for text in (TWO_DEVICES, NO_NUMPY, WRONG_INDEX, WRONG_GENERATOR))
+    )
 
 
 _Generator = torch.Generator
@@ -231,14 +245,14 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
 
 
 @contextlib.contextmanager
-def on(home: str | None = None) -> Iterator[torch.device]:
-    """The pretended GPU, for as long as the block lasts; code of the folder `home` makes its tensors there."""
+def on(*home: str) -> Iterator[torch.device]:
+    """The pretended GPU, for as long as the block lasts; code of these folders makes its tensors there."""
     with contextlib.ExitStack() as stack:
         for owner, name, new in list(_patches()):
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, new)
         stack.enter_context(_Mode())
-        _home[:] = [home] if home else []
+        _home.extend(home)
         stack.callback(_home.clear)
         yield GPU
 
@@ -246,6 +260,6 @@ def on(home: str | None = None) -> Iterator[torch.device]:
 _process = contextlib.ExitStack()
 
 
-def start() -> torch.device:
+def start(*home: str) -> torch.device:
     """The pretended GPU, for the rest of the process."""
-    return _process.enter_context(on())
+    return _process.enter_context(on(*home))
