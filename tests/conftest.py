@@ -28,13 +28,15 @@ def offline() -> Iterator[None]:
 
 
 LEFT_OUT = {  # with --gpu: in a test's name, and why
-    "/test_exercises.py": "tests/gpu has the exercises",
+    "smoothing/test_exercises.py": "right answers that use SciPy: its own business on a GPU",
+    "test_gpu.py": "runs the others",
     "x must live where the model does": "is about devices itself",
     "test_images_on_another_device": "is about devices itself",
     "test_votes_and_attack_on_the_gpu": "is about devices itself",
     "/test_cifar.py": "half precision needs a real GPU",
     "test_breast_cancer": "a table that scikit-learn keeps on the CPU",
 }
+ON_GPU_ONLY = {f"tests/gpu/test_{name}.py": "tests/gpu/test_gpu.py runs it" for name in ("exercises", "figures")}
 TESTS, MODELS = str(Path(__file__).parent), str(Path(__file__).parents[1] / "helpers" / "models.py")
 
 
@@ -53,8 +55,9 @@ def _generator_on_gpu(original: Any, number: int = 0, device: Any = None) -> tor
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items if config.getoption("--gpu") else ():
-        for reason in (reason for name, reason in LEFT_OUT.items() if name in item.nodeid):
+    left_out = LEFT_OUT if config.getoption("--gpu") else ON_GPU_ONLY
+    for item in items:
+        for reason in (reason for name, reason in left_out.items() if name in item.nodeid):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
