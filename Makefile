@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help environment lab test notebooks mutants bench colab lock clean
+.PHONY: help environment lab test stress notebooks mutants bench colab lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -27,6 +27,14 @@ test: environment  ## lint, types, tests, and every lecture run from top to bott
 	@echo "== pytest: the lectures, without a network"
 	@PYTHONPATH="$(CURDIR)/tests/offline" $(RUN) -m pytest -q --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=120 --nbval-sanitize-with tests/lectures/sanitize.cfg tests/lectures/offline.ipynb lectures
+
+stress: environment  ## the lectures under other seeds, on other processors, in another order, on a pretended GPU (40 minutes)
+	@echo "== pytest: the mathematics on a pretended GPU"
+	@$(RUN) -m pytest -q --gpu tests/risk tests/mcmc tests/attacks tests/smoothing tests/gpu
+	@echo "== lectures"
+	@$(RUN) -m tools.stress
+	@echo "== mutants that drop device="
+	@$(RUN) -m tools.mutants --gpu --times 5
 
 notebooks: environment  ## run each changed text of lectures/source into its notebook (NBFLAGS=--all: every one)
 	@$(RUN) tools/notebooks.py $(NBFLAGS)

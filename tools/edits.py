@@ -208,7 +208,7 @@ def _calls(node: ast.Call) -> Iterator[ast.AST]:
         yield node.args[0]
     for k, keyword in enumerate(node.keywords):
         if keyword.arg == "device" and not torch.cuda.is_available():
-            continue  # without a second device it changes nothing; `make stress` has one
+            continue  # without a second device it changes nothing; --gpu pretends one
         yield _with(node, keywords=[*node.keywords[:k], *node.keywords[k + 1 :]])
     for k in range(len(node.args)):
         yield _with(node, args=[*node.args[:k], *node.args[k + 1 :]])

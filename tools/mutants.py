@@ -10,10 +10,12 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Collection
 
 import torch
 
 from helpers.exercises import Exercise, examine, exercises, lectures
+from tools import pretend_gpu
 from tools.edits import Mutant, mutants
 
 
@@ -31,11 +33,13 @@ def tried(exercise: Exercise) -> list[Mutant]:
     return list(mutants(exercise.reference, guards=about_refusals))
 
 
-def survivors(word: str, exercise: Exercise, times: int) -> tuple[int, list[tuple[str, int]]]:
-    """How many mutants were tried, and those that passed: the edit, and how often of `times`."""
+def survivors(
+    word: str, exercise: Exercise, times: int, but: Collection[str] = ()
+) -> tuple[int, list[tuple[str, int]]]:
+    """How many mutants were tried, but for those named, and those that passed: the edit, and how often of `times`."""
     known, found, number = equivalent(word, exercise.name), [], 0
     for mutant in tried(exercise):
-        if mutant.edit in known:
+        if mutant.edit in known or mutant.edit in but:
             continue
         number += 1
         passed = sum(examine(mutant.function, exercise).kind == "passed" for _ in range(times))
@@ -43,23 +47,29 @@ def survivors(word: str, exercise: Exercise, times: int) -> tuple[int, list[tupl
     return number, found
 
 
-def _job(job: tuple[str, str, int]) -> tuple[str, str, int, list[tuple[str, int]], float]:
+def _job(job: tuple[str, str, int, bool]) -> tuple[str, str, int, list[tuple[str, int]], float]:
     torch.set_num_threads(1)
-    word, number, times = job
+    word, number, times, gpu = job
     (exercise,) = (e for e in exercises(word) if e.number == number)
     start = time.perf_counter()
-    tested, found = survivors(word, exercise, times)
+    if gpu:
+        without = {mutant.edit for mutant in tried(exercise)}
+        with pretend_gpu.on():
+            tested, found = survivors(word, exercise, times, without)
+    else:
+        tested, found = survivors(word, exercise, times)
     return f"{number} {exercise.name}", word, tested, found, time.perf_counter() - start
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m tools.mutants [LECTURE | NUMBER ...] [--times 20]`: prints every survivor; 1 if there is one."""
+    """`python -m tools.mutants [LECTURE | NUMBER ...] [--times 20] [--gpu]`: prints survivors; 1 if there is one."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=main.__doc__)
     parser.add_argument("chosen", nargs="*", metavar="LECTURE or NUMBER", help="such as attacks, or 7.3; default: all")
     parser.add_argument("--times", type=int, default=20, help="how often each mutant is checked")
+    parser.add_argument("--gpu", action="store_true", help="those that drop device=, on a pretended GPU")
     options = parser.parse_args(arguments)
     jobs = [
-        (word, e.number, options.times)
+        (word, e.number, options.times, options.gpu)
         for word in lectures()
         for e in exercises(word)
         if not options.chosen or {word, e.number} & set(options.chosen)

@@ -25,10 +25,12 @@ def tsipras_sample(
     n: int, d: int, eta: float, reliability: float = 0.95, *, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor]:
     r"""y = +-1 evenly;  x_1 = y with probability reliability, else -y;  x_2, ..., x_{d+1} ~ N(eta y, 1) -> (n, d +
-    1), (n,)."""
-    y = 2.0 * torch.randint(2, (n,), generator=generator) - 1
-    first = torch.where(torch.rand(n, generator=generator) < reliability, y, -y)
-    return torch.cat([first[:, None], eta * y[:, None] + torch.randn(n, d, generator=generator)], 1), y
+    1), (n,), on the generator's device."""
+    device = generator.device if generator else None
+    y = 2.0 * torch.randint(2, (n,), generator=generator, device=device) - 1
+    first = torch.where(torch.rand(n, generator=generator, device=device) < reliability, y, -y)
+    weak = eta * y[:, None] + torch.randn(n, d, generator=generator, device=device)
+    return torch.cat([first[:, None], weak], 1), y
 
 
 def distance_to_half(d: int, share: float = 0.5) -> float:

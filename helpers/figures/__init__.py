@@ -6,7 +6,8 @@ draw function are, `explore` to show them, `settings` and `stills` to draw it wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from helpers.figures._explorer import Choice, Range, explorer, settings, stills
 from helpers.figures._png import encode, pixels
 
 __all__ = [
-    "COLOUR", "Choice", "FAMILY", "Picture", "Range", "Redraw", "explore", "explorer", "figure", "label", "pictures",
-    "settings", "stills",
+    "COLOUR", "Choice", "FAMILY", "Picture", "Range", "Redraw", "explore", "explorer", "figure", "from_any_device",
+    "label", "pictures", "settings", "stills",
 ]  # fmt: skip
 
 COLOUR = {  # after Okabe and Ito, dark enough for text on white
@@ -91,6 +92,24 @@ def label(line: Line2D, text: str, *, at: int = -1, offset: tuple[float, float] 
         raise ValueError("line must stand in axes, as axes.plot(...)[0] does, got one of its own")
     options = {"color": line.get_color(), "va": "center", "ha": "left" if offset[0] >= 0 else "right", **options}
     axes.annotate(text, point, xytext=offset, textcoords="offset points", annotation_clip=False, **options)
+
+
+def from_any_device(draw: Callable[..., Picture]) -> Callable[..., Picture]:
+    """The same figure for tensors of any device, in lists and dictionaries too: Matplotlib takes those of the CPU."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Any, **kwargs: Any) -> Picture:
+        return draw(*_on_cpu(args), **_on_cpu(kwargs))
+
+    return drawn
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, Mapping):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    return type(value)(map(_on_cpu, value)) if type(value) in (list, tuple) else value
 
 
 def pictures(

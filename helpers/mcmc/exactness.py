@@ -46,7 +46,8 @@ def quantile_cells(x: Tensor, edges: Tensor) -> Tensor:
 
 def moment_scores(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     r"""z-scores (2, d) of the mean and the second central moment of independent draws x (n, d) with known moments."""
-    n, centred = len(x), x - mean
+    n, mean, variance = len(x), mean.to(x), variance.to(x)
+    centred = x - mean
     square = centred.square()
     return torch.stack(
         [centred.mean(0) / (variance / n).sqrt(), (square.mean(0) - variance) / (square.std(0) / n**0.5)]
@@ -123,7 +124,7 @@ def sbc_ranks(
 def uniform_ranks(ranks: Tensor, draws: int) -> float:
     """p-value of the chi-square test that ranks (n,) are uniform on {0, ..., draws}."""
     counts = torch.bincount(ranks.flatten(), minlength=draws + 1)
-    return float(stats.chisquare(counts.numpy()).pvalue)
+    return float(stats.chisquare(counts.cpu().numpy()).pvalue)
 
 
 def kernel_of(step: Step, log_joint: Callable[[Tensor, Tensor], Tensor], *, step_size: float, steps: int = 1) -> Kernel:
@@ -155,8 +156,6 @@ def leapfrog_determinant(integrate: Callable[[Tensor, Tensor], tuple[Tensor, Ten
 def gradient_error(log_prob: LogProb, x: Tensor, step: float = 1e-6) -> float:
     r"""Largest |g_i - (log pi(x + h e_i) - log pi(x - h e_i)) / 2h| / (1 + |g_i|); x (chains, d) in float64."""
     g = chain(x, log_prob).grad
-    differences = [
-        (log_prob(x + step * e) - log_prob(x - step * e)) / (2 * step) for e in torch.eye(x.shape[1], dtype=x.dtype)
-    ]
+    differences = [(log_prob(x + step * e) - log_prob(x - step * e)) / (2 * step) for e in torch.eye(x.shape[1]).to(x)]
     error = (torch.stack(differences, dim=1) - g).abs() / (1 + g.abs())
     return float(error.max()) if error.isfinite().all() else math.inf

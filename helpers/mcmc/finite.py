@@ -96,7 +96,7 @@ def simulate(matrix: Tensor, first: Tensor, steps: int, *, generator: Generator 
     cumulative = transition_matrix(matrix).cumsum(1)
     path = [first]
     for _ in range(steps):
-        u = torch.rand(len(first), 1, generator=generator, dtype=torch.float64)
+        u = torch.rand(len(first), 1, generator=generator, dtype=torch.float64, device=first.device)
         path.append(torch.searchsorted(cumulative[path[-1]], u).clamp(max=len(cumulative) - 1)[:, 0])
     return torch.stack(path, dim=1)
 
@@ -127,8 +127,8 @@ def gibbs_matrices(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     m, n = table.shape
     pi = table.double() / table.sum()
-    draw_a = torch.einsum("cb,bd->bcd", pi / pi.sum(0), torch.eye(n, dtype=torch.float64))  # from (., b) to (c, b)
-    draw_b = torch.einsum("ad,ac->acd", pi / pi.sum(1, keepdim=True), torch.eye(m, dtype=torch.float64))
+    draw_a = torch.einsum("cb,bd->bcd", pi / pi.sum(0), torch.eye(n).to(pi))  # from (., b) to (c, b)
+    draw_b = torch.einsum("ad,ac->acd", pi / pi.sum(1, keepdim=True), torch.eye(m).to(pi))
     first = draw_a.expand(m, n, m, n).reshape(m * n, m * n)
     second = draw_b[:, None].expand(m, n, m, n).reshape(m * n, m * n)
     return first, second, (first + second) / 2

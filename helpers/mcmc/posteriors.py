@@ -156,24 +156,37 @@ def eight_schools_effects(x: Tensor) -> Tensor:
     return torch.cat([x[..., :1] + tau * x[..., 2:], x[..., :1], tau], dim=-1)
 
 
-@lru_cache
-def eight_schools_exact() -> Tensor:
-    r"""E[theta_1], ..., E[theta_8], E[mu], E[tau] given the data, (10,) in float64, by quadrature over tau alone.
+def _eight_schools_at(angle: float) -> Tensor:
+    r"""p(tau | y) (E[theta_1], ..., E[theta_8], E[mu], tau, 1 given tau), up to a factor, at tau = 5 tan(angle).
 
-    Given tau everything is Gaussian: y_j ~ N(mu, v_j), v_j = s_j^2 + tau^2, so mu | tau has precision
-    Q = 1/25 + sum 1/v_j and mean m = (sum y_j/v_j)/Q, and E[theta_j | tau] = m + tau^2/v_j (y_j - m).
+    The half-Cauchy prior is flat in the angle. Given tau everything is Gaussian: y_j ~ N(mu, v_j), v_j = s_j^2 + tau^2,
+    so mu | tau has precision Q = 1/25 + sum 1/v_j and mean m = (sum y_j/v_j)/Q, and
+    E[theta_j | tau] = m + tau^2/v_j (y_j - m).
     """
+    y, s = (torch.tensor(a, dtype=torch.float64) for a in (SCHOOL_EFFECTS, SCHOOL_ERRORS))
+    tau = 5 * math.tan(angle)
+    v = s.square() + tau**2
+    q = 1 / 25 + (1 / v).sum()
+    m = (y / v).sum() / q
+    weight = (-(v.log().sum() + q.log() + (y.square() / v).sum() - q * m.square()) / 2).exp()
+    return weight * torch.cat([m + tau**2 / v * (y - m), torch.stack([m, m.new_tensor(tau), m.new_tensor(1.0)])])
+
+
+def _eight_schools_integral(tau: float) -> Tensor:
+    """The integral of `_eight_schools_at` from tau to infinity, (11,)."""
     from scipy import integrate  # here, since it costs a third of what torch costs to import
 
-    y, s = (torch.tensor(a, dtype=torch.float64) for a in (SCHOOL_EFFECTS, SCHOOL_ERRORS))
+    low, high = math.atan(tau / 5), math.pi / 2 - 1e-12
+    return torch.from_numpy(integrate.quad_vec(lambda a: _eight_schools_at(a).numpy(), low, high, epsrel=1e-10)[0])
 
-    def weighted(angle: float) -> Tensor:  # tau = 5 tan(angle) makes the half-Cauchy prior flat on [0, pi/2)
-        tau = 5 * math.tan(angle)
-        v = s.square() + tau**2
-        q = 1 / 25 + (1 / v).sum()
-        m = (y / v).sum() / q
-        weight = (-(v.log().sum() + q.log() + (y.square() / v).sum() - q * m.square()) / 2).exp()
-        return weight * torch.cat([m + tau**2 / v * (y - m), torch.stack([m, m.new_tensor(tau), m.new_tensor(1.0)])])
 
-    total, _ = integrate.quad_vec(lambda a: weighted(a).numpy(), 0, math.pi / 2 - 1e-12, epsrel=1e-10)
-    return torch.from_numpy(total[:-1] / total[-1])
+@lru_cache
+def eight_schools_exact() -> Tensor:
+    """E[theta_1], ..., E[theta_8], E[mu], E[tau] given the data, (10,) in float64, by quadrature over tau alone."""
+    total = _eight_schools_integral(0.0)
+    return total[:-1] / total[-1]
+
+
+def eight_schools_tail(tau: float) -> float:
+    """P(tau > a number, given the data), by quadrature."""
+    return float(_eight_schools_integral(tau)[-1] / _eight_schools_integral(0.0)[-1])

@@ -19,7 +19,10 @@ Draw = Callable[[int, Generator | None], Tensor]
 
 @dataclass(frozen=True)
 class Target:
-    """A log-density on R^d with what is known about it: mean and variance of each coordinate (d,), exact draws."""
+    """A log-density on R^d with what is known about it: mean and variance of each coordinate (d,), exact draws.
+
+    The density is evaluated where x lives; draws live where their generator does.
+    """
 
     name: str
     log_prob: LogProb
@@ -57,24 +60,26 @@ class Gaussian(Target):
     def value_and_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """-1/2 (x - mean)^T P (x - mean) and its gradient -P (x - mean)."""
         slope, halves, shifted = self._parts
-        centred = x - self.mean if shifted else x
-        grad = centred @ slope
-        return (centred * grad).mv(halves), grad
+        centred = x - self.mean.to(x) if shifted else x
+        grad = centred @ slope.to(x)
+        return (centred * grad).mv(halves.to(x)), grad
 
     def gradient(self, x: Tensor) -> Tensor:
         """-P (x - mean) alone."""
         slope, _, shifted = self._parts
-        return (x - self.mean if shifted else x) @ slope
+        return (x - self.mean.to(x) if shifted else x) @ slope.to(x)
 
     def conditional(self, i: int, x: Tensor, generator: Generator | None) -> Tensor:
         r"""x_i ~ N(x_i + g_i(x) / P_ii, 1 / P_ii), where g_i is the i-th partial derivative of the log-density."""
-        partial = -((x - self.mean) @ self.precision[:, i])
+        row = self.precision[:, i].to(x)
+        partial = -((x - self.mean.to(x)) @ row)
         xi = torch.randn(len(x), generator=generator, device=x.device, dtype=x.dtype)
-        return x[:, i] + partial / self.precision[i, i] + xi * self.precision[i, i].rsqrt()
+        return x[:, i] + partial / row[i] + xi * row[i].rsqrt()
 
 
 def _randn(*shape: int, generator: Generator | None) -> Tensor:
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+    """N(0, I) on the generator's device."""
+    return torch.randn(*shape, generator=generator, dtype=torch.float64, device=generator.device if generator else None)
 
 
 def gaussian(covariance: Tensor, mean: Tensor | None = None) -> Gaussian:
@@ -93,8 +98,9 @@ def gaussian(covariance: Tensor, mean: Tensor | None = None) -> Gaussian:
         return target.value_and_grad(x)[0]
 
     def draw(n: int, generator: Generator | None) -> Tensor:
-        xi = torch.randn(n, len(centre), generator=generator, dtype=centre.dtype, device=centre.device)
-        return centre + xi @ lower.T
+        device = generator.device if generator else centre.device
+        xi = torch.randn(n, len(centre), generator=generator, dtype=centre.dtype, device=device)
+        return centre.to(xi) + xi @ lower.T.to(xi)
 
     target = Gaussian("Gaussian", log_prob, centre, covariance.diagonal(), draw, torch.cholesky_inverse(lower))
     return target
@@ -180,8 +186,9 @@ def mixture(means: Tensor, scale: float = 1.0, weights: Tensor | None = None) ->
         return (share[:, :, None] * away).sum(1) / scale**2
 
     def draw(n: int, generator: Generator | None) -> Tensor:
-        which = torch.multinomial(w, n, replacement=True, generator=generator)
-        return m[which] + scale * _randn(n, m.shape[1], generator=generator)
+        device = generator.device if generator else w.device
+        which = torch.multinomial(w.to(device), n, replacement=True, generator=generator)
+        return m.to(device)[which] + scale * _randn(n, m.shape[1], generator=generator)
 
     mean = w @ m
     return Smooth("mixture", log_prob, mean, scale**2 + w @ m.square() - mean.square(), draw, gradient)

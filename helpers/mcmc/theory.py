@@ -42,7 +42,7 @@ def gibbs_matrix(precision: Tensor, scan: str = "systematic") -> Tensor:
     Top eigenvalues for the bivariate normal: rho^2 per sweep, (1 + |rho|)/2 per random update.
     """
     d = len(precision)
-    eye = torch.eye(d, dtype=precision.dtype)
+    eye = torch.eye(d).to(precision)
     updates = [eye - torch.outer(eye[i], precision[i] / precision[i, i]) for i in range(d)]
     if scan == "random":
         return torch.stack(updates).mean(0)

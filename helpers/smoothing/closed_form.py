@@ -62,7 +62,7 @@ class HalfSpace(NamedTuple):
 
     def distance(self, x: Tensor) -> Tensor:
         """(<w, x> + b) / ||w||_2, signed."""
-        w = self.w.double()
+        w = self.w.to(x.device).double()
         return (x.double() @ w + self.b) / w.norm()
 
 

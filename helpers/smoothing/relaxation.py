@@ -91,23 +91,27 @@ def exact_range(model: nn.Sequential, lower: Tensor, upper: Tensor) -> tuple[Ten
             program.affine(layer)
         else:
             before = linear_bounds(nn.Sequential(*layers[:index]), lower[None], upper[None])
-            program.relu(*(end[0].detach().double().numpy() for end in before))
+            program.relu(*(_array(end[0]) for end in before))
     ends = [[program.extreme(k, sign) for k in range(len(program.constant))] for sign in (1, -1)]
     return torch.tensor(ends[0], dtype=torch.float64), torch.tensor(ends[1], dtype=torch.float64)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return x.detach().double().cpu().numpy()
 
 
 class _Program:
     """The variables x, then h and d of each ReLU layer; weight and constant: the last layer as a function of them."""
 
     def __init__(self, lower: Tensor, upper: Tensor) -> None:
-        self.low, self.high = lower.double().numpy(), upper.double().numpy()
+        self.low, self.high = _array(lower), _array(upper)
         self.integral, self.weight = np.zeros(len(self.low)), np.eye(len(self.low))
         self.constant = np.zeros(len(self.low))
         self.rows: list[tuple[np.ndarray, np.ndarray]] = []  # (A, b) of A v <= b
 
     def affine(self, layer: nn.Linear) -> None:
-        w = layer.weight.detach().double().numpy()
-        b = 0 if layer.bias is None else layer.bias.detach().double().numpy()
+        w = _array(layer.weight)
+        b = 0 if layer.bias is None else _array(layer.bias)
         self.weight, self.constant = w @ self.weight, w @ self.constant + b
 
     def relu(self, lower: np.ndarray, upper: np.ndarray) -> None:

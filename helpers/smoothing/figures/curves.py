@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.figures import COLOUR, Picture, figure, label, pictures
+from helpers.figures import COLOUR, Picture, figure, from_any_device, label, pictures
 from helpers.smoothing.figures.theory import FAMILY
 from helpers.smoothing.noise_training import noisy_copies
 from helpers.smoothing.smooth import Smooth
@@ -48,6 +48,7 @@ def opening(g: Smooth, x: Tensor, certificate: smoothing.Certificate, counts: Te
     return votes(x, copies, classes, counts, certificate)
 
 
+@from_any_device
 def two_sides(radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequence[float], ceiling: float) -> Picture:
     """Certified accuracy over the radius, and the accuracy that an attack leaves: the truth is in between."""
     fig, axes = figure(width=9, height=3.7)
@@ -67,6 +68,7 @@ def two_sides(radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequ
     return fig
 
 
+@from_any_device
 def waterfalls(radii: Tensor, curves: Mapping[float, Tensor], ceilings: Mapping[float, float]) -> Picture:
     """Certified accuracy over the radius for several noises, each with its ceiling as a dotted line."""
     fig, axes = figure(width=10, height=4.2)
@@ -80,6 +82,7 @@ def waterfalls(radii: Tensor, curves: Mapping[float, Tensor], ceilings: Mapping[
     return fig
 
 
+@from_any_device
 def methods(radii: Tensor, curves: Mapping[str, Tensor], ceiling: float) -> Picture:
     """Certified accuracy over the radius for several ways to train, at one noise."""
     fig, axes = figure(width=9, height=3.7)
@@ -92,6 +95,7 @@ def methods(radii: Tensor, curves: Mapping[str, Tensor], ceiling: float) -> Pict
     return fig
 
 
+@from_any_device
 def ablations(
     sigmas: Sequence[float], cross: Tensor, by_n: Mapping[int, Tensor], by_alpha: Mapping[float, Tensor]
 ) -> Picture:
@@ -142,6 +146,7 @@ def beyond(share: Mapping[float, float], count: int, allowed: int) -> Picture:
     return fig
 
 
+@from_any_device
 def same_votes(radii: Mapping[str, Tensor], top: Mapping[int, Tensor], y_label: str = "radius / σ") -> Picture:
     """Three certificates over p_A; and top-k curves over the radius."""
     fig, (left, right) = figure(1, 2, width=11, height=3.9)

@@ -8,15 +8,16 @@ from scipy import stats
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.figures import COLOUR, FAMILY, Picture, figure, label
+from helpers.figures import COLOUR, FAMILY, Picture, figure, from_any_device, label
 
 
+@from_any_device
 def looseness(rows: Mapping[str, Mapping[str, Tensor]]) -> Picture:
     """Per network: the radii of a few certificates and the distance an attack found, one dot an image, log scale."""
     fig, panels = figure(1, len(rows), width=11, height=3.8, sharey=True)
     for axes, (name, columns) in zip(panels, rows.items(), strict=True):
         for place, (values, colour) in enumerate(zip(columns.values(), FAMILY, strict=False)):
-            shown = values[values.isfinite() & (values > 0)].cpu()
+            shown = values[values.isfinite() & (values > 0)]
             spread = place + torch.linspace(-0.22, 0.22, len(shown))
             axes.semilogy(spread, shown, ".", color=colour, alpha=0.5, markersize=5)
             axes.semilogy(place, shown.median(), "D", color=colour, markeredgecolor="white")
