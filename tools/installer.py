@@ -1,4 +1,4 @@
-"""What making an environment needs: a lock, commands whose failure is a sentence, uv. Python's own library is enough."""
+"""What making an environment needs: a lock, commands whose failure is a sentence, uv; in Python's own library."""
 
 import ast
 import errno
@@ -41,6 +41,7 @@ CAUSES = (  # what an installer prints, and the sentence for it; the first that 
      "proxy settings, then run make again."),
 )  # fmt: skip
 ANY_TEXT: Any = {"text": True, "encoding": "utf-8", "errors": "backslashreplace"}
+PATIENCE = 30.0  # seconds of silence
 OTHERWISE = "Installing failed for the reason printed above: mend it, run `make clean`, then make again."
 
 
@@ -96,7 +97,7 @@ def step(what: str) -> Iterator[None]:
     start, done = time.monotonic(), threading.Event()
 
     def tick() -> None:
-        while not done.wait(30):
+        while not done.wait(PATIENCE):
             print(f"    ... still {what[0].lower()}{what[1:]}, {time.monotonic() - start:.0f} s so far", flush=True)
 
     print(f"{what} ...", flush=True)
@@ -112,6 +113,7 @@ def step(what: str) -> Iterator[None]:
 
 def run(command: Sequence[str], root: Path, variables: Mapping[str, str] | None = None) -> None:
     """Runs a command in root, shows what it prints, and raises Failure with the remedy when it fails."""
+    variables = {**(os.environ if variables is None else variables), "PYTHONUTF8": "1"}  # for a path with letters
     try:
         process = subprocess.Popen(
             command, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **ANY_TEXT
