@@ -25,7 +25,7 @@ test: environment  ## lint, types, tests, and every lecture run from top to bott
 	@echo "== pytest: tests"
 	@$(RUN) -m pytest -q tests
 	@echo "== pytest: the lectures, without a network"
-	@PYTHONPATH="$(CURDIR)/tests/offline" $(RUN) -m pytest -q --nbval-lax --nbval-current-env \
+	@PYTHONPATH="$$PWD/tests/offline" $(RUN) -m pytest -q --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=120 --nbval-sanitize-with tests/lectures/sanitize.cfg tests/lectures/offline.ipynb lectures
 
 notebooks: environment  ## run each changed text of lectures/source into its notebook (NBFLAGS=--all: every one)

@@ -39,7 +39,7 @@ def state(root: Path) -> str:
 
 
 def make(root: Path) -> None:
-    """Makes .venv in root: a fresh venv, uv in it, every package of the lock, and the course itself, editable."""
+    """Makes .venv in root: a fresh venv, uv in it, every package of the lock, and the course itself, where it lies."""
     if installer.fault(root / ".venv", state(root)) is None:
         return
     with installer.alone(root):
@@ -68,11 +68,16 @@ def install(root: Path) -> None:
     variables = installer.settings(python)
     with step("Installing the packages of requirements.lock"):
         run([*uv, "-r", "requirements.lock"], root, variables)
-    with step("Installing the course"):
-        run([*uv, "--no-deps", "--no-build-isolation", "-e", "."], root, variables)
+    add_course(root)
     with step("Compiling what the lectures import"):
         warm(root, python)
     installer.finish(root / ".venv", state(root))
+
+
+def add_course(root: Path) -> None:
+    """Puts root on the path of .venv's Python, after everything else: setuptools cannot, where a name holds a dollar."""
+    for place in installer.sites(root / ".venv"):
+        (place / "course.pth").write_text(f"import sys; sys.path.append({ascii(str(root))})\n")
 
 
 def warm(root: Path, python: Path) -> None:

@@ -161,10 +161,14 @@ def python_of(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def sites(folder: Path) -> list[Path]:
+    """Where an environment keeps its packages."""
+    return [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
+
+
 def packages(folder: Path) -> set[str]:
     """The packages and files that lie in an environment, by name."""
-    places = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
-    return {name for place in places for name in os.listdir(place) if name != "__pycache__"}
+    return {name for place in sites(folder) for name in os.listdir(place) if name != "__pycache__"}
 
 
 def finish(folder: Path, state: str) -> None:

@@ -129,8 +129,9 @@ def test_a_read_only_checkout_says_what_to_do(course: Path) -> None:
 
 def test_control_c_is_a_sentence(course: Path) -> None:
     (course / "requirements.lock").write_text("torch==2\n")
-    code = "import time\nfrom pathlib import Path\nfrom tools import environment\nenvironment.ROOT = Path(__import__('sys')"
-    code += ".argv[1])\nenvironment.install = lambda root: (print('here', flush=True), time.sleep(60))\n"
+    code = "import sys, time\nfrom pathlib import Path\nfrom tools import environment\n"
+    code += "environment.ROOT = Path(sys.argv[1])\n"
+    code += "environment.install = lambda root: (print('here', flush=True), time.sleep(60))\n"
     code += "raise SystemExit(environment.main())"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(course)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -155,6 +156,18 @@ def test_an_old_python_is_named_with_the_remedy(tmp_path: Path) -> None:
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert result.returncode and result.stdout == ""
     assert "Python 3.9 is too old: install Python 3.11 or later, then run make PYTHON=python3.11" in result.stderr
+
+
+def test_the_course_is_on_the_path_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    root = tmp_path / "a $dollar, an 'apostrophe' and 课"
+    (root / "helpers").mkdir(parents=True)
+    (root / "helpers" / "__init__.py").touch()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / ".venv")], check=True)
+    environment.add_course(root)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [installer.python_of(root / ".venv"), "-c", "import helpers; print(ascii(helpers.__file__))"]
+    result = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert result.stdout.strip() == ascii(str(root / "helpers" / "__init__.py")), result.stderr
 
 
 def test_what_is_compiled_can_be_imported() -> None:
