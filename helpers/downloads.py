@@ -66,9 +66,10 @@ def fetch(name: str, offline: tuple[str, ...] = ()) -> tuple[bytes, tuple[str, .
         except OSError as error:
             if error.errno not in NOT_WRITABLE:
                 raise
+            in_the_way = error.errno in (errno.EISDIR, errno.ENOTEMPTY)
             raise PermissionError(
-                f"{name} cannot be kept in {folder} ({error}). "
-                "Move it away, or set the environment variable COURSE_CACHE to a folder that you may write to."
+                f"{name} cannot be kept in {folder} ({error}). {'Move it away, or set' if in_the_way else 'Set'} "
+                "the environment variable COURSE_CACHE to a folder that you may write to."
             ) from error
     anew = f"Delete {card} and load {name} again."
     facts = read_card(card, anew)

@@ -5,9 +5,11 @@ import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from http.client import HTTPResponse, IncompleteRead
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from helpers.runtime import progress
 
@@ -78,14 +80,15 @@ def _append(url: str, part: Path) -> int | None:
     with response:
         have = have if response.status == 206 else 0  # 200: the server sends the whole file
         total = _length(response)
-        first = response.read(1 << 16)
+        chunks = _chunks(response)
+        first = next(chunks, b"")
         if not have and first.lstrip()[:1] == b"<":
             raise NotTheFile(
                 f"{url} answers with a web page: the log-in page of this network? Open any page in a browser, log in "
                 "there, and load it again"
             )
         with part.open("ab" if have else "wb") as file:
-            _pour(response, first, file, total, have)
+            _pour(chain([first], chunks), file, total, have)
     if total is not None and part.stat().st_size < total:
         raise ConnectionError(f"the connection to {url} broke after {part.stat().st_size:,} of {total:,} bytes")
     return total
@@ -99,11 +102,21 @@ def _length(response: HTTPResponse) -> int | None:
     return int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
 
 
-def _pour(response: HTTPResponse, chunk: bytes, file: Any, total: int | None, have: int) -> None:
-    """Write chunk and all that follows. Raises NotTheFile if it is more than LIMIT bytes."""
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    """All that comes, also the beginning of a chunk that breaks off, so that the next call goes on from there."""
+    try:
+        while chunk := response.read(1 << 16):
+            yield chunk
+    except IncompleteRead as error:
+        yield error.partial
+        raise
+
+
+def _pour(chunks: Iterable[bytes], file: BinaryIO, total: int | None, have: int) -> None:
+    """Write all chunks. Raises NotTheFile if the file is then longer than LIMIT bytes."""
     name = Path(file.name).stem
     with progress(None, name, total=total, initial=have, unit="B", unit_scale=True) as bar:
-        while chunk:
+        for chunk in chunks:
             file.write(chunk)
             bar.update(len(chunk))
             if file.tell() > LIMIT:
@@ -111,8 +124,3 @@ def _pour(response: HTTPResponse, chunk: bytes, file: Any, total: int | None, ha
                 raise NotTheFile(
                     f"{name} is longer than any file of the course's sets, {LIMIT >> 20} MiB: not the file"
                 )
-            try:
-                chunk = response.read(1 << 16)
-            except IncompleteRead as error:  # keep what came, so that the next call goes on from there
-                file.write(error.partial)
-                raise

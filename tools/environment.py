@@ -75,7 +75,7 @@ def install(root: Path) -> None:
 
 
 def add_course(root: Path) -> None:
-    """Puts root on the path of .venv's Python, after everything else: setuptools cannot, where a name holds a dollar."""
+    """Puts root last on the path of .venv's Python: setuptools cannot, where a folder's name holds a dollar."""
     for place in installer.sites(root / ".venv"):
         (place / "course.pth").write_text(f"import sys; sys.path.append({ascii(str(root))})\n")
 

@@ -21,6 +21,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from helpers.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 LECTURES = ROOT / "lectures"
 SETUP_CELL = (ROOT / "tools" / "setup_cell.py").read_text().strip()
@@ -71,7 +73,7 @@ def stamp(notebook: NotebookNode, url: str, stem: str) -> None:
 
 
 def read(source: Path, url: str = "") -> NotebookNode:
-    """The notebook that a lecture's text stands for, stamped with the address, not yet run.
+    """The notebook that a lecture's text stands for, stamped with the address, not yet run; answers will be hidden.
 
     A cell's id comes from its content (and the number of equal cells above it), so that it stays when others change.
     """
@@ -79,6 +81,8 @@ def read(source: Path, url: str = "") -> NotebookNode:
     stamp(notebook, url, source.stem)
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
+        if "answer" in cell.metadata.get("tags", ()):  # to be guessed first: what it shows is unfolded by the reader
+            cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "outputs_hidden": True}
         text = cell.cell_type + "\n" + cell.source
         cell.id = hashlib.sha256(f"{seen[text]}\n{text}".encode()).hexdigest()[:8]
         seen[text] += 1
@@ -160,9 +164,7 @@ def build(source: Path, target: Path, url: str = "") -> None:
             cell.outputs = [steady(output) for output in cell.outputs]
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)
-    half = target.with_suffix(".tmp")
-    half.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    os.replace(half, target)
+    write_atomically(target, lambda half: half.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8"))
 
 
 def main() -> int:
