@@ -8,7 +8,6 @@ helpers/<lecture>/recipes.py, registered with @recipe, and is imported only to b
 
 import argparse
 import importlib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from torch import nn
 
 from helpers import runtime
-from helpers.files import read_verified, sha256, write_atomically
+from helpers.files import read_card, read_verified, sha256, write_atomically, write_card
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
 
@@ -91,20 +90,7 @@ def card(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.json"
     if not path.exists():
         runtime.check_name(name, sorted({found.stem for found in FOLDER.glob("*.json")} | set(names())))
-        raise FileNotFoundError(f"{path} is missing. {_remedy(name)}")
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        seal = facts["seal"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise OSError(f"{path} is damaged ({error!r}). {_remedy(name)}") from None
-    if seal != _seal(facts):
-        raise OSError(f"{path} is damaged: it was changed after it was written. {_remedy(name)}")
-    return facts
-
-
-def _seal(facts: dict[str, Any]) -> str:
-    """SHA-256 of the card without its seal."""
-    return sha256(json.dumps({k: v for k, v in facts.items() if k != "seal"}, sort_keys=True).encode())
+    return read_card(path, _remedy(name))
 
 
 def _builder(name: str, full_name: str) -> Callable[[], nn.Module]:
@@ -143,9 +129,8 @@ def build(name: str) -> dict[str, float]:
         "sha256": sha256(weights),
         "torch": torch.__version__,
     }
-    facts["seal"] = _seal(facts)
     write_atomically(FOLDER / f"{name}.safetensors", lambda path: path.write_bytes(weights))
-    write_atomically(FOLDER / f"{name}.json", lambda path: path.write_text(json.dumps(facts, indent=2) + "\n"))
+    write_card(FOLDER / f"{name}.json", facts)
     return metrics
 
 

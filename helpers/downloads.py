@@ -1,14 +1,11 @@
 """Larger sets through torchvision and scikit-learn: retrieved once, verified, kept as one npz file in a cache."""
 
 import errno
-import hashlib
 import io
-import json
 import os
 import shutil
 import tempfile
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -16,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.files import read_verified, sha256, write_atomically
-from helpers.runtime import import_torchvision, progress
+from helpers.files import read_card, read_verified, sha256, write_atomically, write_card
+from helpers.runtime import import_torchvision
+from helpers.transfer import remedy, retrieve
 
-NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
 Arrays = dict[str, np.ndarray]
 
 
@@ -62,23 +60,20 @@ def fetch(name: str, offline: tuple[str, ...] = ()) -> tuple[bytes, tuple[str, .
                     _make(SOURCES[name], folder / name, path, card)
         except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
             raise ConnectionError(
-                f"{name} could not be down-loaded ({error}). Check the network and load it again: what has arrived is "
-                f"kept in {folder / name}. Without a network there are {', '.join(offline)}."
+                f"{name} could not be down-loaded ({error}). {remedy(error)} What has arrived is kept in "
+                f"{folder / name}. Without a network there are {', '.join(offline)}."
             ) from error
         except OSError as error:
             if error.errno not in NOT_WRITABLE:
                 raise
+            in_the_way = error.errno in (errno.EISDIR, errno.ENOTEMPTY)
             raise PermissionError(
-                f"{name} cannot be kept in {folder} ({error}). "
-                "Set the environment variable COURSE_CACHE to a folder that you may write to."
+                f"{name} cannot be kept in {folder} ({error}). {'Move it away, or set' if in_the_way else 'Set'} "
+                "the environment variable COURSE_CACHE to a folder that you may write to."
             ) from error
-    remedy = f"Delete {card} and load {name} again."
-    try:
-        facts = json.loads(card.read_text(encoding="utf-8"))
-        digest, classes = facts["sha256"], tuple(facts["classes"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise OSError(f"{card} is damaged ({error!r}). {remedy}") from None
-    return read_verified(path, digest, remedy), classes
+    anew = f"Delete {card} and load {name} again."
+    facts = read_card(card, anew)
+    return read_verified(path, facts["sha256"], anew), tuple(facts["classes"])
 
 
 def _make(source: Source, archives: Path, path: Path, card: Path) -> None:
@@ -92,56 +87,8 @@ def _make(source: Source, archives: Path, path: Path, card: Path) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     write_atomically(path, lambda p: p.write_bytes(buffer.getbuffer()))
-    facts = {"sha256": sha256(buffer.getbuffer()), "classes": classes}
-    write_atomically(card, lambda p: p.write_text(json.dumps(facts), encoding="utf-8"))
+    write_card(card, {"sha256": sha256(buffer.getbuffer()), "classes": classes})
     shutil.rmtree(archives, ignore_errors=True)
-
-
-def retrieve(url: str, path: Path, digest: str) -> None:
-    """Retrieve `url` to `path` with a progress bar; a file that was cut short is continued from where it stopped.
-
-    Raises OSError (URLError without a network) if the connection breaks or the MD5 or SHA-256 is not `digest`.
-    """
-    if path.exists() and _digest(path, digest) == digest:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    _append(url, part)
-    found = _digest(part, digest)
-    if found != digest:
-        part.unlink()
-        raise OSError(f"{url} is not the file it should be: its checksum is {found}, not {digest}. Load it again.")
-    os.replace(part, path)
-
-
-def _append(url: str, part: Path) -> None:
-    """Add to the file `part` what it lacks of `url` (HTTP range request, RFC 9110 section 14)."""
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "Mozilla/5.0", **({"Range": f"bytes={have}-"} if have else {})}
-    try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60)
-    except urllib.error.HTTPError as error:
-        if have and error.code == 416:  # range not satisfiable: nothing is lacking
-            return
-        raise
-    have = have if response.status == 206 else 0  # 200: the server sends the whole file
-    total = have + int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
-    options: dict[str, Any] = dict(total=total, initial=have, unit="B", unit_scale=True)
-    with response, part.open("ab" if have else "wb") as file, progress(None, part.stem, **options) as bar:
-        while chunk := response.read(1 << 16):
-            file.write(chunk)
-            bar.update(len(chunk))
-    if total is not None and part.stat().st_size < total:
-        raise ConnectionError(f"the connection to {url} broke after {part.stat().st_size:,} of {total:,} bytes")
-
-
-def _digest(path: Path, like: str) -> str:
-    """MD5 or SHA-256 of a file, whichever `like` is."""
-    method = hashlib.md5(usedforsecurity=False) if len(like) == 32 else hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            method.update(chunk)
-    return method.hexdigest()
 
 
 def _datasets() -> Any:

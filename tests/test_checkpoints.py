@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from helpers import checkpoints, models, runtime
+from helpers.files import write_card
 
 
 def tiny() -> nn.Module:
@@ -133,6 +134,15 @@ def test_a_damaged_card_is_named_with_the_command_that_rebuilds_it(folder, conte
         checkpoints.load("tiny")
 
 
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_a_folder_in_place_of_a_file_is_named_with_the_remedy(folder, suffix):
+    checkpoints.build("tiny")
+    (folder / f"tiny.{suffix}").unlink()
+    (folder / f"tiny.{suffix}").mkdir()
+    with pytest.raises(OSError, match=rf"tiny.{suffix} is a folder where a file should be: move it away\. Restore it"):
+        checkpoints.load("tiny")
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [("helpers.models.gone", "is not there any more"), ("os.getcwd", "no function of helpers")],
@@ -140,8 +150,7 @@ def test_a_damaged_card_is_named_with_the_command_that_rebuilds_it(folder, conte
 def test_a_card_that_names_no_builder_is_refused(folder, model, words):
     checkpoints.build("tiny")
     facts = checkpoints.card("tiny") | {"model": model}
-    facts["seal"] = checkpoints._seal(facts)
-    (folder / "tiny.json").write_text(json.dumps(facts))
+    write_card(folder / "tiny.json", facts)
     with pytest.raises(OSError, match=words):
         checkpoints.load("tiny")
 

@@ -93,6 +93,13 @@ def test_a_missing_file_is_named(copy):
         data.load("digits")
 
 
+def test_a_folder_in_place_of_a_file_is_named_with_the_remedy(copy):
+    copy.unlink()
+    copy.mkdir()
+    with pytest.raises(OSError, match=r"digits.npz is a folder where a file should be: move it away\. Restore it with"):
+        data.load("digits")
+
+
 def test_a_shipped_set_needs_no_writable_folder(copy):
     copy.parent.chmod(0o555)
     try:

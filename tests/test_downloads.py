@@ -17,13 +17,16 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import data, downloads, runtime
+from helpers import data, downloads, runtime, transfer
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; breaks the connection of the next request after `cut` bytes; `log` holds (path, range)."""
+    """Serves `files`; breaks the connection of the next request after `cut` bytes; `log` holds (path, range).
+
+    Without `told` it says nothing of lengths; `error` is answered to everything; `chunked` sends in chunks.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -31,6 +34,7 @@ class Server(ThreadingHTTPServer):
         self.log: list[tuple[str, str | None]] = []
         self.cut: int | None = None
         self.ranges, self.delay = True, 0.0
+        self.told, self.chunked, self.error = True, False, 0
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -39,16 +43,24 @@ class Handler(BaseHTTPRequestHandler):
         server, wanted = self.server, self.headers["Range"]
         server.log.append((self.path, wanted))
         content = server.files.get(self.path)
-        if content is None:
-            return self.send_error(404)
+        if content is None or server.error:
+            return self.send_error(server.error or 404)
         time.sleep(server.delay)
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.ranges else 0
         if start >= len(content):
             return self.send_error(416)
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        if start and server.told:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if server.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif server.told:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start : server.cut])
+        sent = content[start : server.cut]
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(sent), sent) if server.chunked else sent)
+        if server.chunked and server.cut is None:
+            self.wfile.write(b"0\r\n\r\n")
         server.cut = None
 
     def log_message(self, *arguments):
@@ -149,6 +161,87 @@ def test_a_file_that_is_not_the_right_one_is_refused_and_not_kept(cifar, server,
     assert not list((cache / "cifar10").iterdir())
     server.files["/cifar.tar.gz"] = right
     assert len(data.load("cifar10").x_train) == 5
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_cut_that_no_length_betrays_is_continued(cifar, server, chunked):
+    """The server tells no length: what came is not the file, but may be its beginning."""
+    server.told, server.chunked, server.cut = False, chunked, 100
+    with pytest.raises(ConnectionError, match="cifar10 could not be down-loaded.*Check the network and load it again"):
+        data.load("cifar10")
+    assert torch.equal(data.load("cifar10").x_test[0], cifar[5])
+    assert server.log == [("/cifar.tar.gz", None), ("/cifar.tar.gz", "bytes=100-")]
+
+
+def test_a_wrong_file_of_untold_length_is_not_kept_for_ever(cifar, server, cache):
+    right = server.files["/cifar.tar.gz"]
+    server.told, server.files["/cifar.tar.gz"] = False, right[:-1] + b"?"
+    with pytest.raises(ConnectionError, match=r"the [\d,]+ bytes that came from .* are not the whole file, or not the"):
+        data.load("cifar10")
+    with pytest.raises(OSError, match="is not the file it should be"):
+        data.load("cifar10")
+    assert not list((cache / "cifar10").iterdir())
+    server.files["/cifar.tar.gz"] = right
+    assert len(data.load("cifar10").x_train) == 5
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_transfer_without_end_is_stopped(cifar, server, cache, monkeypatch, told):
+    monkeypatch.setattr(transfer, "LIMIT", 2**20)
+    server.told, server.files["/cifar.tar.gz"] = told, bytes(2**22)
+    with pytest.raises(ConnectionError, match="is longer than any file of the course's sets, 1 MiB: not the file"):
+        data.load("cifar10")
+    assert sum(path.stat().st_size for path in (cache / "cifar10").iterdir()) == 0
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Log in</title>", b"\n <html>"])
+def test_the_log_in_page_of_a_network_is_recognised_and_spoils_nothing(cifar, server, cache, page):
+    part = cache / "cifar10" / "cifar-10-python.tar.gz.part"
+    right = server.files["/cifar.tar.gz"]
+    part.parent.mkdir(parents=True)
+    part.write_bytes(right[:100])
+    server.ranges, server.files["/cifar.tar.gz"] = False, page
+    with pytest.raises(
+        ConnectionError, match=r"answers with a web page: the log-in page of this network\? Open any page"
+    ):
+        data.load("cifar10")
+    assert part.read_bytes() == right[:100]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (404, "The file has moved: a newer torchvision or scikit-learn may know"),
+        (410, "The file is gone"),
+        (403, "a proxy refuses: try another network"),
+        (407, "set it in the environment variable https_proxy"),
+        (429, "The server is busy"),
+        (500, "The server is out of order"),
+        (503, "The server is out of order"),
+    ],
+)
+def test_what_a_server_answers_instead_has_its_own_remedy(cifar, server, code, words):
+    server.error = code
+    with pytest.raises(ConnectionError, match=f"{code}.*{words}") as caught:
+        data.load("cifar10")
+    assert "Check the network" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["cifar10/cifar-10-python.tar.gz", "cifar10/cifar-10-python.tar.gz.part", "cifar10.npz"]
+)
+def test_a_folder_in_place_of_a_file_of_the_cache_is_named(cifar, cache, name):
+    (cache / name / "something").mkdir(parents=True)
+    with pytest.raises(OSError, match=rf"{name.rpartition('/')[2]}.*Move it away, or set the environment variable"):
+        data.load("cifar10")
+
+
+def test_a_changed_card_of_the_cache_is_noticed(cifar, cache):
+    data.load("cifar10")
+    card = cache / "cifar10.json"
+    card.write_text(card.read_text().replace("airplane", "airplame"))
+    with pytest.raises(OSError, match="cifar10.json is damaged: it was changed after it was written"):
+        load_afresh("cifar10")
 
 
 def test_without_a_network_the_message_says_what_there_is(cifar, monkeypatch):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from helpers.files import read_verified, sha256, write_atomically
+from helpers.files import read_card, read_verified, sha256, write_atomically, write_card
 
 
 def test_sha256_is_the_standard_one():
@@ -27,6 +27,35 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path, content):
 def test_a_missing_file_is_named_with_the_remedy(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing is missing\. Buy a new one\."):
         read_verified(tmp_path / "nothing", sha256(b""), "Buy a new one.")
+
+
+def test_a_folder_in_place_of_a_file_is_named_with_the_remedy(tmp_path):
+    for read in (lambda: read_verified(tmp_path, sha256(b""), "Ask."), lambda: read_card(tmp_path, "Ask.")):
+        with pytest.raises(OSError, match=r"is a folder where a file should be: move it away\. Ask\."):
+            read()
+
+
+def test_a_card_is_what_was_written(tmp_path):
+    write_card(tmp_path / "card.json", {"name": "α", "size": 1.5})
+    facts = read_card(tmp_path / "card.json", "")
+    assert facts.pop("seal") and facts == {"name": "α", "size": 1.5}
+
+
+def test_every_changed_byte_of_a_card_is_noticed(tmp_path):
+    path = tmp_path / "card.json"
+    write_card(path, {"sha256": sha256(b"x"), "n": [1, 2]})
+    content = path.read_bytes()
+    facts = read_card(path, "")
+    for k in range(len(content)):
+        for bit in (1, 2, 4, 32):
+            path.write_bytes(content[:k] + bytes([content[k] ^ bit]) + content[k + 1 :])
+            try:
+                assert read_card(path, "Ask.") == facts  # a space that became another one says the same
+            except OSError as error:
+                assert "card.json is damaged" in str(error) and str(error).endswith("Ask.")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"card.json is missing\. Ask\."):
+        read_card(path, "Ask.")
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -1,9 +1,11 @@
 """`make bench`: what the course costs, as ratios within one run where a ratio can be had. A table, never a test.
 
-Each row: what, measured, at most. Other files tools/bench_<word>.py add the rows of their lecture by `rows()`.
+Each row: what, measured, at most. Other files tools/bench_<word>.py add the rows of their lecture by `rows()`;
+`python -m tools.bench attacks mcmc` measures only those of these.
 """
 
 import importlib
+import itertools
 import os
 import statistics
 import subprocess
@@ -27,12 +29,31 @@ def seconds_of(*command: str) -> float:
     return time.perf_counter() - start
 
 
-def bench_import(rounds: int = 7) -> Iterator[Row]:
-    """Importing the package's machinery beside importing torch alone, in turns; the median of the ratios."""
-    modules = "import helpers.data, helpers.models, helpers.training, helpers.checkpoints"
-    commands = [(sys.executable, "-c", modules), (sys.executable, "-c", "import torch")]
-    times = [[seconds_of(*command) for command in commands] for _ in range(rounds + 1)][1:]  # the first warms up
-    yield "import helpers / import torch", statistics.median(ours / torch for ours, torch in times), 1.1, ""
+IMPORTS = (  # what, ours, beside what
+    (
+        "import helpers / import torch",
+        "import helpers.data, helpers.models, helpers.training, helpers.checkpoints",
+        "import torch",
+    ),
+    ("import helpers.attacks / import torch", "from helpers import attacks", "import torch"),
+    (
+        "load a checkpoint / read it, build the net",
+        "from helpers import checkpoints; checkpoints.load('mnist_cnn', 'cpu')",
+        "import safetensors.torch; from helpers import models; net = models.lenet()\n"
+        "net.load_state_dict(safetensors.torch.load_file('data/checkpoints/mnist_cnn.safetensors')); net.eval()",
+    ),
+)
+
+
+def bench_imports(rounds: int = 7) -> Iterator[Row]:
+    """What is imported and loaded, each in a fresh process, beside the least that does it; the median of the ratios.
+
+    The two take turns, so that what else the machine does falls on both.
+    """
+    for what, *programs in IMPORTS:
+        commands = [(sys.executable, "-c", program) for program in programs]
+        times = [[seconds_of(*command) for command in commands] for _ in range(rounds + 1)][1:]  # the first warms up
+        yield what, statistics.median(ours / bare for ours, bare in times), 1.1, ""
 
 
 def bench_explorers() -> Iterator[Row]:
@@ -59,11 +80,16 @@ def bench_lectures() -> Iterator[Row]:
 
 def rows() -> Iterator[Row]:
     """All rows: the course's own, then those of the lectures."""
-    yield from bench_import()
+    yield from bench_imports()
     for path in sorted(Path(__file__).parent.glob("bench_*.py")):
-        yield from importlib.import_module(f"tools.{path.stem}").rows()
+        yield from rows_of(path.stem.removeprefix("bench_"))
     yield from bench_explorers()
     yield from bench_lectures()
+
+
+def rows_of(name: str) -> Iterator[Row]:
+    """The rows of tools/bench_<name>.py."""
+    return importlib.import_module(f"tools.bench_{name}").rows()
 
 
 def table(rows: Iterator[Row]) -> None:
@@ -75,4 +101,4 @@ def table(rows: Iterator[Row]) -> None:
 
 
 if __name__ == "__main__":
-    table(rows())
+    table(itertools.chain.from_iterable(map(rows_of, sys.argv[1:])) if sys.argv[1:] else rows())

@@ -25,8 +25,8 @@ Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 Rival = tuple[str, Attack, float]  # name, attack, the ratio of seconds, ours over theirs, to hold
 PEERS = ("foolbox", "torchattacks")
 MISSING = (
-    "attacks: the rows beside torchattacks and foolbox are left out. Install the extra `bench` into an environment of "
-    "its own (pyproject.toml says how) and run this there: python -m tools.bench_attacks"
+    "attacks: the rows beside torchattacks and foolbox are left out: `make peers PEERS=attacks` measures them, in an "
+    "environment of their own"
 )
 
 

@@ -197,7 +197,7 @@ def rows() -> Iterator[Row]:
     """The rows of `make bench`; none, and a line that says so, where a peer is not installed."""
     missing = [peer for peer in PEERS if importlib.util.find_spec(peer) is None]
     if missing:
-        print(f"(samplers beside other libraries: not measured, {', '.join(missing)} not installed)")
+        print(f"(samplers beside other libraries: {', '.join(missing)} not installed: make peers PEERS=mcmc)")
         return
     command, root = [sys.executable, "-m", "tools.bench_mcmc"], Path(__file__).parent.parent
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=root, env=os.environ | ONE_THREAD)

@@ -3,146 +3,126 @@
 Every command of the Makefile runs it first; `make lock` calls it with --lock to write requirements.lock anew.
 """
 
-import ast
-import hashlib
 import os
 import re
 import subprocess
 import sys
+import tempfile
+import tomllib
 from pathlib import Path
 
+from tools import installer
+from tools.installer import UV, Failure, python_of, run, step
+
 ROOT = Path(__file__).resolve().parent.parent
-UV = "uv==0.13.9"
-# uv does not read pip's settings, so they are handed on under uv's names.
-SETTINGS = {"find-links": "UV_FIND_LINKS", "index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
 # torch itself names the exact version of each of these, on the systems that need them.
 ACCELERATOR = re.compile(r"(nvidia|cuda|triton)\b")
-NO_NETWORK = re.compile("dns error|resolution|lookup|connect|timed out|unreach|sending request|versions: none", re.I)
 HEADER = """\
 # The exact versions that the tests run with, for Python 3.11 and later on Linux, macOS and Windows.
 # Written by `make lock` from pyproject.toml: change that, not this. The accelerator packages (nvidia-*, cuda-*,
 # triton) are left out: torch names the exact version of each.
 """
-
-
-class Failure(Exception):
-    """What went wrong, in one sentence that names the remedy."""
-
-
-def explain(output: str, free: int) -> str:
-    """One sentence for what an installer printed before it failed; free is the room left on the disk in bytes."""
-    if "No space left" in output or free < 2**26:
-        return "The disk is full: free about 8 GB (the course needs 2 GB, torch with CUDA 6 GB), then run make again."
-    if re.search(r"ensurepip is not available|No module named '?(venv|ensurepip)", output):
-        return "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv), run make again."
-    if NO_NETWORK.search(output):
-        return "The package index cannot be reached: check the network or proxy settings, then run make again."
-    return "Installing failed for the reason printed above: mend it, run `make clean`, then make again."
-
-
-def free_space(root: Path) -> int:
-    """Bytes left where the environment goes."""
-    try:
-        status = os.statvfs(root)
-    except (AttributeError, OSError):  # no statvfs on Windows
-        return sys.maxsize
-    return status.f_bavail * status.f_frsize
-
-
-def run(command: list[str], root: Path, variables: dict[str, str] | None = None) -> None:
-    """Runs a command in root, shows what it prints, and raises Failure with the remedy when it fails."""
-    try:
-        process = subprocess.Popen(
-            command, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-    except OSError as error:
-        raise Failure(explain(str(error), free_space(root))) from error
-    seen = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        seen.append(line)
-        if not line.startswith((" + ", " - ")):  # uv's list of all the packages it installed
-            print("   ", line, end="", flush=True)
-    if process.wait():
-        raise Failure(explain("".join(seen), free_space(root)))
-
-
-def uv_variables(settings: str, variables: dict[str, str]) -> dict[str, str]:
-    """The environment for uv: variables, and what `pip config list` printed under uv's names where these are unset.
-
-    A variable such as PIP_FIND_LINKS (listed by pip as :env:) wins over pip's configuration files.
-    """
-    found: dict[str, str] = {}
-    for line in sorted(settings.splitlines(), key=lambda line: line.startswith(":env:")):
-        name, _, value = line.partition("=")
-        key = name.rpartition(".")[2]
-        if key in SETTINGS and value:
-            found[SETTINGS[key]] = ",".join(ast.literal_eval(value).split())  # pip lists places by spaces, uv by commas
-    return {**found, **variables}
+# Importing what the lectures and JupyterLab import compiles it: a quarter of the files that are installed, and
+# two processes do it in a tenth of the time that all would take.
+WARM = (
+    "import jupyterlab.labapp, jupyter_lsp, jupyterlab_jupytext, jupyter_server_terminals, notebook_shim",
+    "import importlib, pathlib, ipykernel_launcher, ipykernel.ipkernel, scipy.stats, scipy.optimize\n"
+    "for p in sorted(pathlib.Path('helpers').glob('*/exercises')):\n"
+    "    for engine in ('exercises', 'figures'): importlib.import_module(f'helpers.{p.parent.name}.{engine}')",
+)
 
 
 def state(root: Path) -> str:
-    """What the environment is made from, as a hash: lock, pyproject.toml, this file, Python's version and the place."""
+    """What the environment is made from, as a hash: lock, pyproject.toml, these files, Python's version, the place."""
     parts = [(root / name).read_bytes() for name in ("requirements.lock", "pyproject.toml")]
-    parts += [Path(__file__).read_bytes(), repr(sys.version_info[:2]).encode(), str(root).encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
-def python_of(root: Path) -> Path:
-    """The environment's own Python."""
-    return root / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def current(root: Path) -> bool:
-    """Whether .venv was made, to the end, from what lies here now."""
-    stamp = root / ".venv" / "course.stamp"
-    return python_of(root).exists() and stamp.exists() and stamp.read_text() == state(root)
+    return installer.fingerprint(*parts, Path(__file__).read_bytes(), os.fsencode(root))
 
 
 def make(root: Path) -> None:
-    """Makes .venv in root: a fresh venv, uv in it, every package of the lock, and the course itself, editable."""
-    if current(root):
+    """Makes .venv in root: a fresh venv, uv in it, every package of the lock, and the course itself, where it lies."""
+    if installer.fault(root / ".venv", state(root)) is None:
         return
-    print("Making the environment in .venv (once; some minutes) ...", flush=True)
-    python = str(python_of(root))
+    with installer.alone(root):
+        missing = installer.fault(root / ".venv", state(root))
+        if missing is None:  # whoever was first has made it
+            return
+        if missing:
+            print(f"{missing} is gone from .venv: it is made anew.")
+        print("The environment is made in .venv: half a minute when pip and uv have its packages in their caches, some")
+        print("minutes when they are down-loaded (0.5 GB, or 3 GB where PyTorch brings CUDA).", flush=True)
+        install(root)
+        print("The environment is ready.", flush=True)
+
+
+def install(root: Path) -> None:
+    """The steps; the stamp goes first and comes last, so that an interrupted environment is never taken for whole."""
+    (root / ".venv" / "course.stamp").unlink(missing_ok=True)
+    python = python_of(root / ".venv")
     base = getattr(sys, "_base_executable", sys.executable)  # were this .venv's own Python, --clear would remove it
-    run([base, "-m", "venv", "--clear", ".venv"], root)
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    print("Installing uv ...", flush=True)
-    run([*pip, "install", "--quiet", "--retries=2", UV], root)
-    settings = subprocess.run([*pip, "config", "list"], capture_output=True, text=True).stdout
-    variables = uv_variables(settings, dict(os.environ))
-    install = [python, "-m", "uv", "pip", "install", "--python", python]
-    print("Installing the packages of requirements.lock ...", flush=True)
-    run([*install, "--compile-bytecode", "-r", "requirements.lock"], root, variables)
-    run([*install, "--no-deps", "--no-build-isolation", "-e", "."], root, variables)
-    (root / ".venv" / "course.stamp").write_text(state(root))
-    print("The environment is ready.", flush=True)
+    with step("Making an empty environment"):
+        run([base, "-m", "venv", "--clear", ".venv"], root)
+    with step("Installing uv, which installs the rest"):
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--retries=2"]
+        run([*pip, "--no-compile", UV], root, {**os.environ, **installer.ELSEWHERE})
+    uv = [str(python), "-m", "uv", "pip", "install", "--python", str(python)]
+    variables = installer.settings(python)
+    with step("Installing the packages of requirements.lock"):
+        run([*uv, "-r", "requirements.lock"], root, variables)
+    add_course(root)
+    with step("Compiling what the lectures import"):
+        warm(root, python)
+    installer.finish(root / ".venv", state(root))
+
+
+def add_course(root: Path) -> None:
+    """Puts root last on the path of .venv's Python: setuptools cannot, where a folder's name holds a dollar."""
+    for place in installer.sites(root / ".venv"):
+        (place / "course.pth").write_text(f"import sys; sys.path.append({ascii(str(root))})\n")
+
+
+def warm(root: Path, python: Path) -> None:
+    """Imports what WARM says, each part in a process of its own; what cannot be imported shows when it is needed."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    quiet = subprocess.DEVNULL
+    commands = [[str(python), "-c", part] for part in WARM]
+    for process in [subprocess.Popen(c, cwd=root, env=variables, stdout=quiet, stderr=quiet) for c in commands]:
+        process.wait()
 
 
 def lock(root: Path) -> None:
     """Writes requirements.lock: the newest versions that pyproject.toml allows, for every system at once."""
+    tested = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]["tested"]
     options = ["--universal", "--python-version", "3.11", "--extra", "dev", "--upgrade", "--quiet"]
     options += ["--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"]
-    command = [str(python_of(root)), "-m", "uv", "pip", "compile", *options, "pyproject.toml"]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    python = python_of(root / ".venv")
+    with tempfile.TemporaryDirectory() as folder:
+        pins = Path(folder) / "tested.txt"
+        pins.write_text("\n".join(tested))
+        command = [str(python), "-m", "uv", "pip", "compile", *options, "--constraints", str(pins), "pyproject.toml"]
+        result = subprocess.run(command, cwd=root, env=installer.settings(python), capture_output=True, text=True)
     if result.returncode:
-        raise Failure(explain(result.stderr, free_space(root)))
-    pins = [line for line in result.stdout.splitlines() if not ACCELERATOR.match(line)]
-    (root / "requirements.lock").write_text(HEADER + "\n".join(pins) + "\n")
-    print(f"requirements.lock: {len(pins)} packages")
+        print(result.stderr, file=sys.stderr)
+        raise Failure(installer.explain(result.stderr, installer.free_space(root)))
+    lines = [line for line in result.stdout.splitlines() if not ACCELERATOR.match(line)]
+    (root / "requirements.lock").write_text(HEADER + "\n".join(lines) + "\n")
+    print(f"requirements.lock: {len(lines)} packages")
 
 
 def main() -> int:
     """Runs the command; a failure is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # a path may hold what the terminal's encoding lacks
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         lock(ROOT) if "--lock" in sys.argv[1:] else make(ROOT)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
     except OSError as error:
-        print(explain(str(error), free_space(ROOT)), error, file=sys.stderr)
+        print(installer.explain_error(error, ROOT), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The next make begins the environment anew; what was down-loaded is kept.", file=sys.stderr)
+        return 130
     return 0
 
 

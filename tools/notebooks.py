@@ -21,6 +21,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from helpers.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 LECTURES = ROOT / "lectures"
 SETUP_CELL = (ROOT / "tools" / "setup_cell.py").read_text().strip()
@@ -172,9 +174,7 @@ def build(source: Path, target: Path, url: str = "") -> None:
             cell.outputs = [steady(output) for output in cell.outputs]
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)
-    half = target.with_suffix(".tmp")
-    half.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    os.replace(half, target)
+    write_atomically(target, lambda half: half.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8"))
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ checkpoints, or of those named.
 
 import argparse
 import io
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from scipy import stats
 from torch import Tensor
 
 from helpers import checkpoints, checks, data, runtime
-from helpers.files import read_verified, sha256, write_atomically
+from helpers.files import read_card, read_verified, sha256, write_atomically, write_card
 from helpers.smoothing.smooth import Smooth
 
 PICTURES, SELECTION = 500, 100  # the first pictures of the test set; n_0
@@ -108,19 +107,13 @@ def _write(arrays: dict[str, np.ndarray]) -> None:
         "sha256": sha256(content),
         "torch": torch.__version__,
     }
-    text = json.dumps(facts, indent=2) + "\n"
     write_atomically(FOLDER / "votes.npz", lambda path: path.write_bytes(content))
-    write_atomically(FOLDER / "votes.json", lambda path: path.write_text(text))
+    write_card(FOLDER / "votes.json", facts)
 
 
 def _read() -> dict[str, np.ndarray]:
     remedy = f"Restore it with `git checkout -- data`, or measure it again with `{COMMAND}`."
-    path = FOLDER / "votes.json"
-    try:
-        expected = json.loads(path.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError) as error:
-        raise OSError(f"{path} is missing or damaged ({error!r}). {remedy}") from None
-    content = read_verified(FOLDER / "votes.npz", expected, remedy)
+    content = read_verified(FOLDER / "votes.npz", read_card(FOLDER / "votes.json", remedy)["sha256"], remedy)
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return dict(archive)
 

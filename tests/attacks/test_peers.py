@@ -1,6 +1,6 @@
 """Our attacks beside torchattacks and foolbox, on the network and the images of the lecture.
 
-The peers live in an environment of their own (extra `bench` in pyproject.toml); without them these tests are skipped.
+The peers live in an environment of their own (`make peers`); without them these tests are skipped.
 """
 
 import math
@@ -18,7 +18,7 @@ from helpers.attacks.threat import Outcome, outcome
 from tools.bench_attacks import PEERS, Attack, of_foolbox, of_torchattacks
 
 for peer in PEERS:
-    pytest.importorskip(peer, reason=f"{peer} is not installed: extra `bench`, in an environment of its own")
+    pytest.importorskip(peer, reason=f"{peer} is not installed: make peers PEERS=attacks")
 
 CPU, STEPS = torch.device("cpu"), 20
 EPS = {"mnist_cnn": 0.1, "mnist_robust": 0.35}

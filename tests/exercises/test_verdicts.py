@@ -42,9 +42,9 @@ def test_a_stub_is_not_attempted_and_prints_the_same_every_time() -> None:
 
 def test_a_not_implemented_error_of_torch_is_an_error() -> None:
     def scaled(x, factor=2.0):
-        return torch.softmax(x.long(), -1)
+        return x.to("meta").to("cpu")  # of every version of torch
 
-    refused(scaled, "NotImplementedError", "torch.softmax", kind="raised")
+    refused(scaled, "NotImplementedError", "meta", kind="raised")
 
 
 def test_the_unchanged_flaw_is_not_attempted() -> None:

@@ -65,9 +65,13 @@ def test_a_damaged_or_missing_file_is_named_with_the_remedy(tmp_path, monkeypatc
     file.unlink()
     with pytest.raises(FileNotFoundError, match=r"votes.npz is missing"):
         stored.load("mnist_sigma050", 0.5)
-    (tmp_path / "smoothing" / "votes.json").write_text("{")
-    with pytest.raises(OSError, match=r"votes.json is missing or damaged"):
-        stored.load("mnist_sigma050", 0.5)
+    card = tmp_path / "smoothing" / "votes.json"
+    right = card.read_text()
+    for wrong in ("{", right.replace("10,", "11,"), right.replace(" x 500", " x 501", 1)):
+        card.write_text(wrong)
+        if wrong != right:
+            with pytest.raises(OSError, match=r"votes.json is damaged.*`git checkout -- data`"):
+                stored.load("mnist_sigma050", 0.5)
 
 
 def test_a_pair_that_is_not_stored_is_refused(capsys) -> None:

@@ -18,12 +18,19 @@ NAME = "01_risk.ipynb"
 COPY = "work/01_risk.ipynb"
 
 
+def notebook(text: str, **metadata: object) -> bytes:
+    """A lecture of a text and a cell that was run."""
+    output = {"output_type": "stream", "name": "stdout", "text": ["2\n"]}
+    code = {"cell_type": "code", "source": ["1 + 1\n", "# sum"], "outputs": [output], "execution_count": 1}
+    words = {"cell_type": "markdown", "source": text, "metadata": {}}
+    return json.dumps({"cells": [words, {**code, "metadata": metadata}], "metadata": {}}).encode()
+
+
 def lecture(root: Path, text: str) -> bytes:
-    """Publishes a version of the lecture and returns its bytes."""
+    """Publishes a version of the lecture and returns the bytes of a fresh copy."""
     (root / "lectures").mkdir(exist_ok=True)
-    content = json.dumps({"cells": [{"cell_type": "markdown", "source": text}]}).encode()
-    (root / "lectures" / NAME).write_bytes(content)
-    return content
+    (root / "lectures" / NAME).write_bytes(notebook(text))
+    return lab.handed_out(notebook(text))
 
 
 def bring(root: Path) -> list[str]:
@@ -34,7 +41,7 @@ def names(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "work").iterdir())
 
 
-def change(root: Path, content: bytes = b'{"cells": ["my answer"]}') -> bytes:
+def change(root: Path, content: bytes = notebook("my answer")) -> bytes:
     (root / COPY).write_bytes(content)
     return content
 
@@ -44,6 +51,73 @@ def test_a_lecture_is_copied_once(tmp_path: Path) -> None:
     assert bring(tmp_path) == [f"{NAME}: copied"]
     assert (tmp_path / COPY).read_bytes() == content
     assert bring(tmp_path) == []
+    assert names(tmp_path) == [lab.RECORD, NAME]
+
+
+def test_a_copy_has_not_been_run_and_hides_no_answer(tmp_path: Path) -> None:
+    """What is run is seen: an output that is hidden in the stored notebook would stay hidden."""
+    hidden = {"jupyter": {"outputs_hidden": True, "source_hidden": True}}
+    (tmp_path / "lectures").mkdir()
+    for tags, kept in ((["answer"], {}), (["setup"], hidden)):
+        lecture_file = tmp_path / "lectures" / f"0{len(kept)}_x.ipynb"
+        lecture_file.write_bytes(notebook("word", tags=tags, **hidden))
+        bring(tmp_path)
+        words, code = json.loads((tmp_path / "work" / lecture_file.name).read_text())["cells"]
+        assert (code["outputs"], code["execution_count"], words["source"]) == ([], None, "word")
+        assert code["metadata"] == {"tags": tags, **kept} and code["source"] == ["1 + 1\n", "# sum"]
+
+
+def test_running_and_saving_a_copy_is_no_change(tmp_path: Path) -> None:
+    """JupyterLab writes other metadata, outputs and line breaks of the JSON."""
+    lecture(tmp_path, "first")
+    bring(tmp_path)
+    saved = json.loads((tmp_path / COPY).read_text())
+    saved["metadata"] = {"kernelspec": {"name": "python3"}, "language_info": {"name": "python", "version": "3.11"}}
+    saved["cells"][0]["source"] = list(saved["cells"][0]["source"])
+    saved["cells"][1] |= {"source": "1 + 1\n# sum", "execution_count": 7, "metadata": {"trusted": True}}
+    (tmp_path / COPY).write_text(json.dumps(saved))
+    assert bring(tmp_path) == []
+    lecture(tmp_path, "second")
+    assert bring(tmp_path) == [f"{NAME}: refreshed to the newer version (you had not changed its cells)"]
+
+
+def test_new_outputs_alone_are_no_newer_version(tmp_path: Path) -> None:
+    lecture(tmp_path, "first")
+    bring(tmp_path)
+    mine = change(tmp_path)
+    built = json.loads(notebook("first"))
+    built["cells"][1]["outputs"] = []
+    (tmp_path / "lectures" / NAME).write_text(json.dumps(built))
+    assert bring(tmp_path) == []
+    assert (tmp_path / COPY).read_bytes() == mine and names(tmp_path) == [lab.RECORD, NAME]
+
+
+def test_a_damaged_lecture_is_named_with_its_remedy_and_no_copy_is_touched(tmp_path: Path) -> None:
+    content = lecture(tmp_path, "first")
+    bring(tmp_path)
+    (tmp_path / "lectures" / NAME).write_text("<<<<<<< HEAD")
+    assert bring(tmp_path) == [
+        f"{NAME}: the course's own file is damaged: restore it with `git checkout -- lectures/{NAME}`"
+    ]
+    assert (tmp_path / COPY).read_bytes() == content
+
+
+def test_the_verdicts_beside_the_copies_are_no_lecture(tmp_path: Path) -> None:
+    """The exercises keep them in work/.progress, one file a lecture."""
+    lecture(tmp_path, "first")
+    kept = tmp_path / "work" / ".progress" / "risk.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    bring(tmp_path)
+    assert names(tmp_path) == [lab.RECORD, ".progress", NAME] and kept.read_text() == "{}"
+    assert list(json.loads((tmp_path / "work" / lab.RECORD).read_text())) == [NAME]
+
+
+def test_what_an_interruption_left_goes_away(tmp_path: Path) -> None:
+    lecture(tmp_path, "first")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / f".{NAME}.abc{lab.HALF}").write_bytes(b"ha")
+    bring(tmp_path)
     assert names(tmp_path) == [lab.RECORD, NAME]
 
 
@@ -87,7 +161,7 @@ def test_a_newer_lecture_refreshes_an_untouched_copy(tmp_path: Path) -> None:
     lecture(tmp_path, "first")
     bring(tmp_path)
     second = lecture(tmp_path, "second")
-    assert bring(tmp_path) == [f"{NAME}: refreshed to the newer version (you had not changed it)"]
+    assert bring(tmp_path) == [f"{NAME}: refreshed to the newer version (you had not changed its cells)"]
     assert (tmp_path / COPY).read_bytes() == second
     assert names(tmp_path) == [lab.RECORD, NAME]
 
@@ -160,7 +234,19 @@ def test_other_files_of_the_student_are_left_alone(tmp_path: Path) -> None:
 def test_a_work_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     lecture(tmp_path, "first")
     (tmp_path / "work").write_text("not a folder")
-    with pytest.raises(lab.Failure, match="The folder work cannot be used .*work.*: make room or mend its permissions"):
+    with pytest.raises(lab.Failure, match=r"work is a file where the folder .* move it away, run make lab again\."):
+        bring(tmp_path)
+    assert (tmp_path / "work").read_text() == "not a folder"
+
+
+def test_a_work_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lecture(tmp_path, "first")
+
+    def refuse(**options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(options["dir"]))
+
+    monkeypatch.setattr(lab.tempfile, "mkstemp", refuse)
+    with pytest.raises(lab.Failure, match=r"work cannot be used \(Permission denied: .*work\): mend its permissions"):
         bring(tmp_path)
 
 
@@ -169,13 +255,63 @@ def test_nothing_half_written_is_left_when_the_disk_is_full(tmp_path: Path, monk
     bring(tmp_path)
     before, _ = (tmp_path / COPY).read_bytes(), lecture(tmp_path, "second")
 
-    def full(self: Path, content: bytes) -> int:
-        raise OSError(28, "No space left on device", str(self))
+    def full(*paths: object) -> None:
+        raise OSError(28, "No space left on device", str(paths[1]))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(lab.Failure, match="No space left on device"):
+    monkeypatch.setattr(lab.os, "replace", full)
+    with pytest.raises(lab.Failure, match="No space left on device: .*: make room, then run make lab again"):
         bring(tmp_path)
-    assert (tmp_path / COPY).read_bytes() == before
+    assert (tmp_path / COPY).read_bytes() == before and names(tmp_path) == [lab.RECORD, NAME]
+
+
+COPIES = """
+import sys
+from pathlib import Path
+from tools import lab
+
+root = Path(sys.argv[1])
+with lab.alone(root, "make lab"):
+    print(*lab.bring(root / "lectures", root / "work"))
+"""
+
+
+def test_two_labs_at_once_copy_once(tmp_path: Path) -> None:
+    lecture(tmp_path, "first")
+    command = [sys.executable, "-c", COPIES, str(tmp_path)]
+    both = [subprocess.Popen(command, cwd=lab.ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("copied" in words for words in said) == 1
+    assert names(tmp_path) == [lab.RECORD, NAME]
+
+
+def test_jupyterlab_is_told_where_the_work_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exercises keep their verdicts there; scale and room are handed on as they are."""
+    seen: dict[str, object] = {}
+    lecture(tmp_path, "first")
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(lab, "quiet_settings", lambda prefix: None)
+    monkeypatch.setattr(lab.os, "execv", lambda program, command: seen.update(os.environ, command=command))
+    monkeypatch.setattr(sys, "argv", ["lab", "--no-browser"])
+    for name, value in (("COURSE_WORK", "elsewhere"), ("COURSE_SCALE", "full"), ("COURSE_ROOM", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    lab.main()
+    assert seen["COURSE_WORK"] == str(tmp_path / "work") and (seen["COURSE_SCALE"], seen["COURSE_ROOM"]) == (
+        "full",
+        "1",
+    )
+    assert seen["command"] == lab.command(tmp_path / "work", ["--no-browser"])
+
+
+def test_a_checkout_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(30, "Read-only file system", str(tmp_path))
+
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert lab.main() == 1
+    assert "clone the course into a folder of your own" in capsys.readouterr().err
 
 
 def test_jupyterlab_opens_on_the_lectures_with_its_token_and_without_news(tmp_path: Path) -> None:

@@ -80,6 +80,19 @@ def test_a_failing_cell_is_named_and_the_stored_notebook_stays(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00_fails.ipynb", "00_fails.md"]
 
 
+def test_what_an_answer_shows_is_hidden_in_the_stored_notebook_alone(tmp_path: Path) -> None:
+    """The text says `answer`; nothing else about the cell changes, and a student's copy hides nothing (test_lab.py)."""
+    source, target = tmp_path / "00_guess.md", tmp_path / "00_guess.ipynb"
+    source.write_text(
+        "# Title\n\n```{code-cell} ipython3\n:tags: [answer]\n\n2 + 2\n```\n\n```{code-cell} ipython3\n1\n```\n"
+    )
+    notebooks.build(source, target)
+    _, answer, other = nbformat.read(target, as_version=4).cells
+    assert answer.metadata == {"tags": ["answer"], "jupyter": {"outputs_hidden": True}} and other.metadata == {}
+    assert answer.outputs[0].data["text/plain"] == "4"
+    assert notebooks.agree(notebooks.read(source), target)
+
+
 def test_an_address_stamps_the_badge_and_the_set_up_cell(tmp_path: Path) -> None:
     source = tmp_path / "01_risk.md"
     source.write_text(
