@@ -14,10 +14,11 @@ from torch import Tensor
 def split_chains(draws: Tensor) -> Tensor:
     """Each chain cut in two halves, the middle draw of an odd number left out: (m, n, ...) -> (2 m, n // 2, ...).
 
-    Raises ValueError unless draws is (chains, n) or (chains, n, d) with n >= 4 and finite.
+    Raises ValueError unless draws is (chains, n) or (chains, n, d) with chains >= 1, n >= 4, and finite.
     """
-    if draws.ndim not in (2, 3) or draws.shape[1] < 4:
-        raise ValueError(f"draws must be (chains, n) or (chains, n, d) with n >= 4, got {tuple(draws.shape)}")
+    if draws.ndim not in (2, 3) or draws.shape[0] < 1 or draws.shape[1] < 4:
+        shape = tuple(draws.shape)
+        raise ValueError(f"draws must be (chains, n) or (chains, n, d) with chains >= 1 and n >= 4, got {shape}")
     bad = ~draws.isfinite().flatten(1).all(1)
     if bad.any():
         raise ValueError(f"chain {int(bad.nonzero()[0])} holds draws that are not finite: it diverged")
@@ -37,9 +38,12 @@ def autocovariance(draws: Tensor) -> Tensor:
 
 
 def _variances(halves: Tensor, within: Tensor) -> Tensor:
-    """var+ = (n - 1)/n W + B/n of Vehtari et al. 2021, equation 3, from W (...) and the chains (m, n, ...)."""
-    n = halves.shape[1]
-    return within * (n - 1) / n + halves.double().mean(1).var(0)
+    """var+ = (n - 1)/n W + B/n of Vehtari et al. 2021, equation 3, from W (...) and the chains (m, n, ...).
+
+    NaN where nothing ever moved: W would be the rounding error of a constant's mean.
+    """
+    n, moved = halves.shape[1], halves.amax((0, 1)) > halves.amin((0, 1))
+    return torch.where(moved, within * (n - 1) / n + halves.double().mean(1).var(0), math.nan)
 
 
 def effective_sample_size(draws: Tensor) -> Tensor:
@@ -55,15 +59,22 @@ def effective_sample_size(draws: Tensor) -> Tensor:
     gamma = autocovariance(halves).mean(0)
     within = gamma[0] * n / (n - 1)
     rho = 1 - (within - gamma) / _variances(halves, within)
-    rho[0] = torch.where(rho[0].isfinite(), 1.0, rho[0])
-    last = max((n - 4 + (n - 4) % 2) // 2, 0) if n >= 5 else 0
-    even, pairs = rho[0 : 2 * last + 1 : 2], rho[0 : 2 * last + 1 : 2] + rho[1 : 2 * last + 2 : 2]
-    stop = (pairs <= 0).int()
-    stop[-1] = 1
-    cut = stop.argmax(0, keepdim=True)
-    kept = torch.arange(last + 1, device=rho.device).reshape(-1, *[1] * (rho.ndim - 1)) < cut
-    tau = -1 + 2 * (pairs.cummin(0).values * kept).sum(0) + even.gather(0, cut)[0].clamp(min=0)
-    return m * n / tau.clamp(min=1 / math.log10(m * n))
+    return m * n / _geyer(rho).clamp(min=1 / math.log10(m * n))
+
+
+def _geyer(rho: Tensor) -> Tensor:
+    """tau = -1 + 2 sum of the pairs (rho_2k + rho_2k+1), made non-increasing, before the first that is not positive,
+    and of that pair the first half, if it is positive; rho (n, ...) -> (...), rho_0 read as 1.
+
+    As in Stan and ArviZ the last pair of an even number of lags counts as not positive, and a single last lag is left.
+    """
+    rho = torch.cat([1 + 0 * rho[:1], rho[1:]])  # NaN stays NaN
+    pairs = rho[: 2 * max((len(rho) - 1) // 2, 1)].unflatten(0, (-1, 2))
+    total = pairs.sum(1)
+    stop = torch.cat([total[:-1] <= 0, torch.ones_like(total[:1], dtype=torch.bool)])
+    cut = stop.int().argmax(0, keepdim=True)
+    before = stop.cumsum(0) == 0
+    return -1 + 2 * (total.cummin(0).values * before).sum(0) + pairs[:, 0].gather(0, cut)[0].clamp(min=0)
 
 
 def split_rhat(draws: Tensor) -> Tensor:
@@ -115,13 +126,18 @@ def bulk_ess(draws: Tensor) -> Tensor:
 
 
 def quantile_ess(draws: Tensor, probability: float) -> Tensor:
-    """Effective sample size of the indicator 1[x <= its quantile]. Raises ValueError unless 0 < probability < 1."""
+    """Effective sample size of the indicator 1[x <= its quantile], all the draws where that is constant, as in ArviZ.
+
+    NaN where nothing ever moved. Raises ValueError unless 0 < probability < 1.
+    """
     if not 0 < probability < 1:
         raise ValueError(f"probability must lie strictly between 0 and 1, got {probability}")
     flat = draws.double().flatten(0, 1)
     cut = torch.from_numpy(np.asarray(np.quantile(flat.cpu().numpy(), probability, axis=0))).to(draws.device)
-    split_chains(draws)  # refuses draws that are too few or not finite, before they become an indicator
-    return effective_sample_size((draws <= cut).double())
+    halves = split_chains(draws)  # refuses draws that are too few or not finite, before they become an indicator
+    below = draws <= cut
+    constant = below.flatten(0, 1).all(0) & (halves.amax((0, 1)) > halves.amin((0, 1)))
+    return torch.where(constant, halves.shape[0] * halves.shape[1], effective_sample_size(below.double()))
 
 
 def tail_ess(draws: Tensor) -> Tensor:
@@ -132,12 +148,13 @@ def tail_ess(draws: Tensor) -> Tensor:
 def rank_rhat(draws: Tensor) -> Tensor:
     r"""max(R-hat of z, R-hat of the folded z): split R-hat of the rank-normalised draws and of |x - median|.
 
-    The first sees chains in different places, also with infinite variance; the second sees chains of different widths.
+    The first sees chains in different places, also with infinite variance; the second sees chains of different widths,
+    and does not count where |x - median| is constant, as for draws of two values.
     """
     even = _even(draws)
     middle = np.median(even.double().flatten(0, 1).cpu().numpy(), axis=0)
     folded = (even - torch.from_numpy(np.asarray(middle)).to(even.device)).abs()
-    return torch.maximum(split_rhat(rank_normalise(even)), split_rhat(rank_normalise(folded)))
+    return torch.fmax(split_rhat(rank_normalise(even)), split_rhat(rank_normalise(folded)))
 
 
 def mcse(draws: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ def inverse_transform_sample(cdf: LogProb, u: Tensor, low: float, high: float, *
 
     Bisection keeps F(low) < u <= F(high). cdf maps a tensor of any shape to F at each entry, u (...) in [0, 1], the law
     lives on [low, high] -> x (...) in float64, at most (high - low) / 2^halvings above F^-(u).
-    Raises ValueError unless low < high and 0 <= u <= 1. Source: Devroye 1986, theorem II.2.1.
+    Raises ValueError unless low < high, 0 <= u <= 1 and F(high) reaches u. Source: Devroye 1986, theorem II.2.1.
     """
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
@@ -22,6 +22,8 @@ def inverse_transform_sample(cdf: LogProb, u: Tensor, low: float, high: float, *
         raise ValueError(f"u must lie in [0, 1], got values in [{u.min()}, {u.max()}]")
     u = u.double()
     below, above = torch.full_like(u, low), torch.full_like(u, high)
+    if not (cdf(above) >= u).all():
+        raise ValueError(f"the law reaches beyond high = {high}: F(high) = {cdf(above).min()}, u is up to {u.max()}")
     for _ in range(halvings):
         middle = (below + above) / 2
         reached = cdf(middle) >= u

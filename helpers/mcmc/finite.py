@@ -23,16 +23,14 @@ def stationary_distribution(matrix: Tensor) -> Tensor:
 
     P (k, k) stochastic -> pi (k,) in float64. Raises ValueError when P is not stochastic, or when pi is not unique
     (the chain has two or more closed classes). A periodic chain has a stationary law too, and does not converge to it.
+    The k equations (P.T - I) pi + sum pi = 1 say both: added up they are k sum pi = k, since P's rows sum to 1.
     """
     p = transition_matrix(matrix)
     k = len(p)
-    if torch.linalg.matrix_rank(p - torch.eye(k, dtype=p.dtype, device=p.device), rtol=1e-12) < k - 1:
+    change = p.T - torch.eye(k, dtype=p.dtype, device=p.device)
+    if torch.linalg.matrix_rank(change, rtol=1e-12) < k - 1:
         raise ValueError("the chain has more than one closed class of states, so its stationary law is not unique")
-    equations = torch.cat([p.T - torch.eye(k, dtype=p.dtype, device=p.device), p.new_ones(1, k)])
-    right = torch.cat([p.new_zeros(k), p.new_ones(1)])
-    return torch.linalg.lstsq(equations, right[:, None], driver="gelsd" if p.device.type == "cpu" else None).solution[
-        :, 0
-    ]
+    return torch.linalg.solve(change + 1, p.new_ones(k)).clamp(min=0)  # change pi + sum pi = 1; transient: rounding
 
 
 def is_reversible(matrix: Tensor, law: Tensor | None = None, *, tolerance: float = 1e-9) -> bool:
@@ -41,7 +39,7 @@ def is_reversible(matrix: Tensor, law: Tensor | None = None, *, tolerance: float
     P (k, k), pi (k,) or None for the stationary law of P. Every two-state chain passes: judge with three or more.
     """
     p = transition_matrix(matrix)
-    pi = stationary_distribution(p) if law is None else law.to(p)
+    pi = stationary_distribution(p) if law is None else law
     flow = pi[:, None] * p
     return bool(((flow - flow.T).abs() <= tolerance).all())
 

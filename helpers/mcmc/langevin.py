@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.mcmc.metropolis import settle
-from helpers.mcmc.posteriors import Posterior
+from helpers.mcmc.posteriors import Posterior, log_terms
 from helpers.mcmc.state import Chain, Info, LogProb, chain, dot, moved, noise, positive, with_gradient
 
 
@@ -21,11 +21,12 @@ def ula_step(
     """
     positive(step_size)
     s = with_gradient(s, log_prob)
-    return moved(chain(_langevin(s.x, s.grad, step_size, generator), log_prob), gradients=1)
+    y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x, generator)
+    return moved(chain(y, log_prob), gradients=1)
 
 
 def _langevin(x: Tensor, grad: Tensor, step_size: float, generator: Generator | None) -> Tensor:
-    """x + eta g + sqrt(2 eta) xi."""
+    """x + eta g + sqrt(2 eta) xi, in as few kernels as can be."""
     xi = noise(x, generator)
     return torch.add(x, grad, alpha=step_size).add_(xi, alpha=math.sqrt(2 * step_size))
 
@@ -33,11 +34,20 @@ def _langevin(x: Tensor, grad: Tensor, step_size: float, generator: Generator | 
 def mala_log_acceptance(x: Chain, y: Chain, step_size: float) -> Tensor:
     r"""log r = log pi(y) + log q(x|y) - log pi(x) - log q(y|x),  log q(b|a) = -|b - a - eta g(a)|^2 / (4 eta).
 
-    The squares of y - x cancel: log q(x|y) - log q(y|x) = -1/2 (g(x) + g(y))^T (y - x - eta/2 (g(x) - g(y))).
     x, y chains with gradients -> (chains,), the logarithm of the ratio r; the move is accepted with min(1, r).
     Raises ValueError unless step_size = eta > 0. Source: Besag 1994.
     """
     positive(step_size)
+
+    def log_q(b: Chain, a: Chain) -> Tensor:
+        return -(b.x - a.x - step_size * a.grad).square().sum(1) / (4 * step_size)
+
+    return y.log_prob + log_q(x, y) - x.log_prob - log_q(y, x)
+
+
+def _log_acceptance(x: Chain, y: Chain, step_size: float) -> Tensor:
+    """`mala_log_acceptance` in fewer kernels, and without the difference of two large numbers: the squares of y - x
+    cancel, log q(x|y) - log q(y|x) = -1/2 (g(x) + g(y))^T (y - x - eta/2 (g(x) - g(y)))."""
     straight = (y.x - x.x).sub_(x.grad, alpha=step_size / 2).add_(y.grad, alpha=step_size / 2)
     return (y.log_prob - x.log_prob).sub_(dot(x.grad + y.grad, straight), alpha=0.5)
 
@@ -52,7 +62,7 @@ def mala_step(
     positive(step_size)
     s = with_gradient(s, log_prob)
     y = chain(_langevin(s.x, s.grad, step_size, generator), log_prob)
-    state, info = settle(s, y, mala_log_acceptance(s, y, step_size), generator=generator)
+    state, info = settle(s, y, _log_acceptance(s, y, step_size), generator=generator)
     return state, info._replace(gradients=1)
 
 
@@ -62,16 +72,15 @@ def sgld_gradient(
     r"""g = grad_theta [log p(theta) + (N/n) sum_{i in batch} log p(x_i | theta)]: unbiased for the log posterior.
 
     theta (chains, d), batch: tensors (1 or chains, n, ...), data_size = N -> (chains, d).
-    Raises ValueError when log_likelihood does not return (chains, n). Source: Welling & Teh 2011, equation 4.
+    Raises ValueError unless log_prior returns (chains,) and log_likelihood (chains, n), n >= 1.
+    Source: Welling & Teh 2011, equation 4.
     """
     with torch.enable_grad():
-        leaf = theta.detach().requires_grad_(True)
-        per_example = log_likelihood(leaf, *batch)
-        if per_example.shape != (len(theta), batch[0].shape[1]):
-            wanted = (len(theta), batch[0].shape[1])
-            raise ValueError(f"log_likelihood must return {wanted} (chains, n), got {tuple(per_example.shape)}")
-        scaled = log_prior(leaf) + data_size / per_example.shape[1] * per_example.sum(1)
-        return torch.autograd.grad(scaled.sum(), leaf)[0]
+        leaf = theta.detach().requires_grad_()
+        prior, likelihood = log_terms(log_prior, log_likelihood, leaf, batch)
+        log_posterior = prior + data_size * likelihood.mean(1)
+        (gradient,) = torch.autograd.grad(log_posterior.sum(), leaf)
+    return gradient
 
 
 def sgld_step(

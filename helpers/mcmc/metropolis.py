@@ -10,12 +10,12 @@ from helpers.mcmc.state import Chain, Info, LogProb, chain, noise, positive
 
 
 def metropolis_accept(log_ratio: Tensor, *, generator: Generator | None = None) -> Tensor:
-    r"""True with probability A = min(1, r), r the Metropolis-Hastings ratio: log u < log r, u ~ U[0, 1).
+    r"""True with probability A = min(1, r), r the Metropolis-Hastings ratio: log u <= log r, u ~ U(0, 1].
 
     log_ratio (chains,) -> bool (chains,). A ratio of NaN is refused. Source: Metropolis et al. 1953; Hastings 1970.
     """
-    u = torch.rand(log_ratio.shape, generator=generator, device=log_ratio.device, dtype=log_ratio.dtype)
-    return u.log() < log_ratio
+    u = 1 - torch.rand(log_ratio.shape, generator=generator, device=log_ratio.device, dtype=log_ratio.dtype)
+    return u.log() <= log_ratio
 
 
 def settle(

@@ -1,7 +1,7 @@
 r"""Posteriors on data: conjugate, logistic, a Bayesian network, and the eight schools with their exact means."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -56,13 +56,32 @@ class Posterior(NamedTuple):
 
     def __call__(self, theta: Tensor) -> Tensor:
         """log p(theta) + sum_i log p(x_i | theta) (chains,)."""
-        return self.log_prior(theta) + self.log_likelihood(theta, *(t[None] for t in self.data)).sum(1)
+        prior, likelihood = log_terms(self.log_prior, self.log_likelihood, theta, [t[None] for t in self.data])
+        return prior + likelihood.sum(1)
 
     def batch(self, chains: int, generator: Generator | None) -> tuple[Tensor, ...]:
         """For each chain its own n examples, drawn with replacement: tensors (chains, n, ...)."""
         first = self.data[0]
         rows = torch.randint(len(first), (chains, self.batch_size), generator=generator, device=first.device)
         return tuple(t[rows] for t in self.data)
+
+
+def log_terms(
+    log_prior: LogProb, log_likelihood: Callable[..., Tensor], theta: Tensor, batch: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """log p(theta) (chains,) and log p(x_i | theta) (chains, n) of a batch: tensors (1 or chains, n, ...), n >= 1.
+
+    Raises ValueError for other shapes: a prior of shape () or (chains, 1) would broadcast into another posterior.
+    """
+    prior, likelihood = log_prior(theta), log_likelihood(theta, *batch)
+    chains, n = len(theta), batch[0].shape[1]
+    if n < 1:
+        raise ValueError("the batch holds no examples")
+    if prior.shape != (chains,):
+        raise ValueError(f"log_prior must return {(chains,)} (chains,), got {tuple(prior.shape)}")
+    if likelihood.shape != (chains, n):
+        raise ValueError(f"log_likelihood must return {(chains, n)} (chains, n), got {tuple(likelihood.shape)}")
+    return prior, likelihood
 
 
 def gaussian_prior(scale: float) -> LogProb:

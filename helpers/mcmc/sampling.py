@@ -50,7 +50,7 @@ def sample(
     """
     if draws < 1 or thin < 1 or warmup < 0:
         raise ValueError(f"need draws >= 1, thin >= 1 and warmup >= 0, got {draws=}, {thin=}, {warmup=}")
-    s, kept = start(x, log_prob), x.new_empty(draws, *x.shape)
+    s, kept = start(x.detach(), log_prob), x.new_empty(draws, *x.shape)
     acceptance, divergent = x.new_zeros(len(x)), torch.zeros(len(x), dtype=torch.long, device=x.device)
     densities = gradients = 0.0
     steps: range = range(warmup + draws * thin)
@@ -93,14 +93,18 @@ def tune_step_size(
     r"""log eta_{t+1} = log eta_t + (A_t - target) / sqrt(t + 1), A_t the mean acceptance of the chains (Robbins-Monro).
 
     x (chains, d) -> the geometric mean of eta over the second half, and the positions reached. Adaptation breaks the
-    Markov property: keep its draws out of the sample. Source: Andrieu & Thoms 2008, section 4.
+    Markov property: keep its draws out of the sample. Raises ValueError for a sampler that refuses nothing (ULA).
+    Source: Andrieu & Thoms 2008, section 4.
     """
     if not 0 < target < 1 or steps < 2:
         raise ValueError(f"need 0 < target < 1 and steps >= 2, got {target=}, {steps=}")
-    s, log_eta = start(x, log_prob), torch.tensor(step_size, dtype=torch.float64).log()
-    path = []
+    s, log_eta = start(x.detach(), log_prob), torch.tensor(step_size, dtype=torch.float64).log()
+    path, refused = [], False
     for t in range(steps):
         s, info = step(log_prob, s, step_size=float(log_eta.exp()), generator=generator)
         log_eta = log_eta + (info.log_accept.exp().mean().double().cpu() - target) / (t + 1) ** 0.5
+        refused = refused or bool((info.log_accept < 0).any())
         path.append(log_eta)
+    if not refused:
+        raise ValueError("nothing was refused in any step: this sampler, or this target, has no acceptance to tune to")
     return float(torch.stack(path[steps // 2 :]).mean().exp()), s.x

@@ -35,10 +35,11 @@ def chain(x: Tensor, log_prob: LogProb, *, gradient: bool = True) -> Chain:
 
     The gradient is log_prob.value_and_grad(x) where log_prob has such a method, else autograd's.
     Raises ValueError, naming the chain, when log_prob returns +inf, another shape than (chains,) or a value without
-    gradient. NaN passes: it is an error at the start (see `start`) and a rejection later (see `helpers.mcmc.settle`).
+    gradient, and unless x is floating, with at least one chain. NaN passes: it is an error at the start (see `start`)
+    and a rejection later (see `helpers.mcmc.settle`).
     """
-    if x.ndim != 2:
-        raise ValueError(f"x must have shape (chains, d), got {tuple(x.shape)}")
+    if x.ndim != 2 or not len(x) or not x.is_floating_point():
+        raise ValueError(f"x must have shape (chains, d), chains >= 1, and be floating, got {tuple(x.shape)}, {x.dtype}")
     if not gradient:
         return Chain(x, _checked(log_prob(x), x).detach(), x[:, :0])
     if hasattr(log_prob, "value_and_grad"):

@@ -1,7 +1,8 @@
 """The exercises of Lecture 5, `mcmc`: what is checked, what usually goes wrong, hints."""
 
 from helpers.exercises import Desk
-from helpers.mcmc.exercises.chains import inverse_transform_sample, is_reversible, stationary_distribution
+from helpers.mcmc.exercises.chains import is_reversible, stationary_distribution
+from helpers.mcmc.exercises.direct import inverse_transform_sample
 from helpers.mcmc.exercises.dynamics import leapfrog, mala_log_acceptance
 from helpers.mcmc.exercises.gradients import sgld_gradient, ula_step
 from helpers.mcmc.exercises.samplers import gibbs_bivariate_normal, metropolis_accept

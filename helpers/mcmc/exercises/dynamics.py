@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from helpers import mcmc
-from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
+from helpers.exercises import Arguments, Draw, Exercise, agree, args, holds, require, same
+from helpers.mcmc.exercises.samplers import F64, Function
 from helpers.mcmc.state import Chain, chain
-
-Function = Callable[..., Any]
-Arguments = Any  # what args(...) makes
-F64 = torch.float64
 
 
 def _quartic(x: Tensor) -> Tensor:
@@ -26,8 +23,18 @@ def _force(x: Tensor) -> Tensor:
 
 
 def _two_chains(draw: Draw) -> Arguments:
-    n, d = draw.integer(2, 6), draw.integer(1, 4)
-    return args(chain(draw.normal(n, d), _quartic), chain(draw.normal(n, d), _quartic), draw.number(0.1, 0.9))
+    """x, log_prob and grad unrelated, so that nothing can be computed from another: ln r is a formula of all six."""
+    n, d = draw.choice([(1, 3), (2, 5), (5, 5), (6, 3), (3, 1)])
+    x, y = (Chain(draw.normal(n, d), draw.normal(n), draw.normal(n, d)) for _ in range(2))
+    return args(x, y, draw.number(0.05, 0.9))
+
+
+def _at_the_border(draw: Draw) -> Arguments:
+    """A chain that leaves the support, one whose density is NaN, one whose gradient is; two that are well."""
+    x, y, eta = draw.normal(5, 2), draw.normal(5, 2), draw.number(0.1, 0.9)
+    log_prob, grad = draw.normal(5), draw.normal(5, 2)
+    log_prob[0], log_prob[1], grad[2, 0] = -math.inf, math.nan, math.nan
+    return args(Chain(x, draw.normal(5), draw.normal(5, 2)), Chain(y, log_prob, grad), eta)
 
 
 def _there_and_back(f: Function, draw: Draw) -> None:
@@ -41,55 +48,82 @@ def _small_steps(f: Function, draw: Draw) -> None:
     require(f(x, y, eta).abs() < 1e-3, expected="ln r near 0 for a step of 1e-6: nearly every move is accepted")
 
 
-def _log_q(b: Chain, a: Chain, eta: float, factor: float) -> Tensor:
-    return -(b.x - a.x - eta * a.grad).square().sum(-1) / (factor * eta)
-
-
-def _ratio(x, y, eta, *, factor=4.0, sign=1.0, swap=False):  # type: ignore[no-untyped-def]
-    there, back = _log_q(y, x, eta, factor), _log_q(x, y, eta, factor)
-    return y.log_prob - x.log_prob + sign * (back - there)
-
-
-def _old_gradient(x, y, step_size):  # type: ignore[no-untyped-def]
-    return _ratio(x, y._replace(grad=x.grad), step_size)
-
+RATIO = "y.log_prob + log_q(x, y) - x.log_prob - log_q(y, x)"
 
 mala_log_acceptance = Exercise(
     "5.7",
     mcmc.mala_log_acceptance,
     checks=(
-        same("is ln pi(y) + ln q(x|y) - ln pi(x) - ln q(y|x)", _two_chains, dtype=F64, times=4),
-        holds("changes its sign when x and y change places", _there_and_back, dtype=F64),
-        holds("is near 0 for tiny steps", _small_steps, dtype=F64),
+        same(
+            "is ln pi(y) + ln q(x|y) - ln pi(x) - ln q(y|x), chain by chain",
+            _two_chains,
+            meaning="q(b|a) is a Gaussian about a + eta g(a) of variance 2 eta in each coordinate, summed over the "
+            "coordinates of a chain.",
+        ),
+        same(
+            "is -inf where the density at y is 0, and NaN in the chains with a NaN only",
+            _at_the_border,
+            meaning="Nothing is repaired or clamped here: `metropolis_accept` refuses NaN and -inf.",
+        ),
+        holds(
+            "changes its sign when x and y change places",
+            _there_and_back,
+            meaning="ln r(x, y) = -ln r(y, x).",
+        ),
+        holds(
+            "is near 0 for tiny steps",
+            _small_steps,
+            dtype=F64,
+            meaning="As eta goes to 0, MALA refuses nothing: the exponent of q is wrong.",
+        ),
     ),
     mistakes=(
         (
             "The noise is sqrt(2 eta) xi, of variance 2 eta, and a Gaussian has twice its variance below the square: "
             "4 eta.",
-            lambda x, y, step_size: _ratio(x, y, step_size, factor=2.0),
+            {"(4 * step_size)": "(2 * step_size)"},
         ),
+        ("Below the square stands twice the variance 2 eta, that is 4 eta: eta is missing.", {"(4 * step_size)": "4"}),
+        ("Divided, not multiplied, by 4 eta: mind the brackets.", {"/ (4 * step_size)": "/ 4 * step_size"}),
+        ("Below the square stands twice the variance 2 eta: not 8 eta.", {"(4 * step_size)": "(8 * step_size)"}),
+        ("Below the square stands twice the variance 2 eta, and not its square.", {"(4 * step_size)": "(4 * step_size**2)"}),
         (
             "The proposal is not symmetric: without ln q(x|y) - ln q(y|x) detailed balance fails.",
-            lambda x, y, step_size: y.log_prob - x.log_prob,
+            {RATIO: "y.log_prob - x.log_prob"},
         ),
+        ("ln pi(y) - ln pi(x) is missing.", {RATIO: "log_q(x, y) - log_q(y, x)"}),
         (
             "The proposal stands upside down: the way back, q(x|y), belongs into the numerator.",
-            lambda x, y, step_size: _ratio(x, y, step_size, sign=-1.0),
+            {RATIO: "y.log_prob + log_q(y, x) - x.log_prob - log_q(x, y)"},
         ),
         (
             "The sum runs over the coordinates of a chain, `.sum(-1)`; the chains have nothing to do with each other.",
-            lambda x, y, step_size: (
-                y.log_prob - x.log_prob + (_log_q(x, y, step_size, 4) - _log_q(y, x, step_size, 4)).sum()
-            ),
+            {".sum(1)": ".sum()"},
         ),
-        ("The way back starts at y, so it drifts with y's gradient.", _old_gradient),
+        ("The squares of the coordinates are added, not averaged.", {".sum(1)": ".mean(1)"}),
+        ("That is the distance; the exponent has its square.", {".square().sum(1)": ".square().sum(1).sqrt()"}),
+        (
+            "The way back starts at y, so it drifts with y's gradient.",
+            {"log_q(x, y)": "log_q(x, y._replace(grad=x.grad))"},
+        ),
+        (
+            "q(b|a) starts at a: the drift is eta g(a), not eta g(b).",
+            {"a.grad": "b.grad"},
+        ),
+        ("From a one goes to a + eta g(a): subtract both from b.", {"- step_size * a.grad": "+ step_size * a.grad"}),
+        ("The mean of the move is a + eta g(a): the whole eta.", {"step_size * a.grad": "step_size / 2 * a.grad"}),
         (
             "That is ln min(1, r); asked for is ln r itself, `metropolis_accept` takes the minimum.",
-            lambda x, y, step_size: _ratio(x, y, step_size).clamp(max=0),
+            {RATIO: f"({RATIO}).clamp(max=0)"},
         ),
         (
             "That is -ln r, the ratio of the move back from y to x.",
-            lambda x, y, step_size: x.log_prob - y.log_prob - _log_q(x, y, step_size, 4) + _log_q(y, x, step_size, 4),
+            {RATIO: f"-({RATIO})"},
+        ),
+        ("That is r; asked for is its logarithm.", {RATIO: f"({RATIO}).exp()"}),
+        (
+            "NaN and -inf are handed on: `metropolis_accept` knows what to do with them.",
+            {RATIO: f"({RATIO}).nan_to_num()"},
         ),
     ),
     hints=(
@@ -97,23 +131,24 @@ mala_log_acceptance = Exercise(
         "Its exponent is -(difference)^2 / (2 variance), and the variance is 2 eta.",
         "From a one goes to a + eta g(a) on average: q(b|a) needs the gradient of a.",
     ),
-    why="The squares of y - x cancel between the two directions, which leaves one product of (g(x) + g(y)) with y - x "
-    "- eta/2 (g(x) - g(y)), halved: fewer operations, and no difference of two large numbers when eta is small.",
+    why="Two calls of one density, there and back, each from its own end with its own gradient. `mala_step` itself uses "
+    "the same ratio multiplied out: the squares of y - x cancel, which saves work and a difference of two large "
+    "numbers when eta is small.",
     minutes=15,
 )
 
 
 def _phase(draw: Draw) -> Arguments:
-    n, d = draw.integer(1, 5), draw.integer(1, 4)
-    return args(_force, draw.normal(n, d), draw.normal(n, d), draw.number(0.05, 0.2), draw.integer(2, 8))
+    n, d, steps = draw.choice([(1, 1, 2), (3, 2, 1), (4, 3, 5), (2, 1, 1), (5, 4, 8)])
+    return args(_force, draw.normal(n, d), draw.normal(n, d), draw.number(0.05, 0.2), steps)
 
 
 def _reversible(f: Function, draw: Draw) -> None:
     force, x, p, h, steps = _phase(draw).positional
     y, q = f(force, x, p, h, steps)
     z, r = f(force, y, -q, h, steps)
-    agree(z, x, meaning="Run from the end with the momentum turned round, it does not come back.")
-    agree(-r, p, meaning="The momentum does not come back.")
+    agree(z, x, rtol=1e-5, atol=1e-5, meaning="Run from the end with the momentum turned round, it does not come back.")
+    agree(-r, p, rtol=1e-5, atol=1e-5, meaning="The momentum does not come back.")
 
 
 def _thrifty(f: Function, draw: Draw) -> None:
@@ -132,40 +167,7 @@ def _thrifty(f: Function, draw: Draw) -> None:
     )
 
 
-def _kicks(gradient, x, p, h, steps, *, first, between, last):  # type: ignore[no-untyped-def]
-    p = p + first * h * gradient(x)
-    for i in range(steps):
-        x = x + h * p
-        p = p + (between if i < steps - 1 else last) * h * gradient(x)
-    return x, p
-
-
-def _kicked(first: float, between: float, last: float, *, once: bool = False) -> Function:
-    return lambda gradient, x, p, step_size, steps: _kicks(
-        gradient, x, p, step_size, 1 if once else steps, first=first, between=between, last=last
-    )
-
-
-def _euler(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
-    for _ in range(steps):
-        x, p = x + step_size * p, p + step_size * gradient(x)
-    return x, p
-
-
-def _flipped(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
-    x, p = _kicks(gradient, x, p, step_size, steps, first=0.5, between=1.0, last=0.5)
-    return x, -p
-
-
-def _position_first(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
-    x = x + step_size / 2 * p
-    for i in range(steps):
-        p = p + step_size * gradient(x)
-        x = x + (step_size if i < steps - 1 else step_size / 2) * p
-    return x, p
-
-
-def _wasteful(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
+def _wasteful(gradient: Any, x: Any, p: Any, step_size: Any, steps: Any) -> Any:
     for _ in range(steps):
         p = p + step_size / 2 * gradient(x)
         x = x + step_size * p
@@ -173,31 +175,86 @@ def _wasteful(gradient, x, p, step_size, steps):  # type: ignore[no-untyped-def]
     return x, p
 
 
+FIRST, KICK = "step_size / 2 * gradient(x)\n", "(step_size if i < steps - 1 else step_size / 2)"
+FLOW, MOVED = "for i in range(steps):", "x = x + step_size * p"
+
 leapfrog = Exercise(
     "5.8",
     mcmc.leapfrog,
     checks=(
-        same("is half a kick, a drift, half a kick, `steps` times", _phase, dtype=F64, times=4),
-        holds("comes back when the momentum is turned round", _reversible, dtype=F64),
-        holds("calls the gradient no more than steps + 1 times", _thrifty, dtype=F64),
+        same(
+            "is half a kick, a drift, half a kick, `steps` times",
+            _phase,
+            meaning="Half a kick; then drift and whole kick in turn; half a kick at the end; and x comes first: (x, p).",
+        ),
+        holds(
+            "comes back when the momentum is turned round",
+            _reversible,
+            meaning="The scheme must read the same from both ends.",
+        ),
+        holds(
+            "calls the gradient no more than steps + 1 times",
+            _thrifty,
+            meaning="The gradient after one drift serves both half kicks around it: keep it.",
+        ),
     ),
     mistakes=(
-        ("That is Euler's method: it moves x and p at once, from the same place, and gains energy.", _euler),
+        ("p comes out first; asked for is (x, p).", {"return x, p": "return p, x"}),
+        (
+            "That is Euler's method: it moves x and p at once, from the same place, and gains energy.",
+            {
+                f"p + {FIRST}": "p\n",
+                f"{MOVED}\n": "x, p = x + step_size * p, p + step_size * gradient(x)\n",
+                f"p = p + {KICK} * gradient(x)": "pass",
+            },
+        ),
         (
             "Whole kicks before each drift: symplectic Euler, which keeps volume and is not reversible.",
-            _kicked(1.0, 1.0, 0.0),
+            {FIRST: "step_size * gradient(x)\n", KICK: "(step_size if i < steps - 1 else 0)"},
         ),
-        ("The last half kick is missing: x is right, p is half a step behind.", _kicked(0.5, 1.0, 0.0)),
-        ("The last kick is half a kick: there is no other half after it.", _kicked(0.5, 1.0, 1.0)),
-        ("That is one step; `steps` of them are asked for.", _kicked(0.5, 1.0, 0.5, once=True)),
-        ("Half a drift at the ends and whole kicks between: as good an integrator, and another one.", _position_first),
-        ("Between two drifts there are two half kicks, a whole one.", _kicked(0.5, 0.5, 0.5)),
-        ("The force is + grad log pi: it pulls towards the mode.", _kicked(-0.5, -1.0, -0.5)),
-        ("The momentum comes out turned round. HMC may do that, but it is not part of the leapfrog.", _flipped),
+        (
+            "Whole kicks after each drift: symplectic Euler, which keeps volume and is not reversible.",
+            {FIRST: "0 * gradient(x)\n", KICK: "step_size"},
+        ),
+        (
+            "The last half kick is missing: x is right, p is half a step behind.",
+            {KICK: "(step_size if i < steps - 1 else 0)"},
+        ),
+        ("The last kick is half a kick: there is no other half after it.", {KICK: "step_size"}),
+        ("The first half kick is missing.", {FIRST: "0 * gradient(x)\n"}),
+        ("That is one step; `steps` of them are asked for.", {FLOW: "for i in range(steps - 1, steps):"}),
+        (
+            "Half a drift at the ends and whole kicks between: as good an integrator, and another one.",
+            {
+                f"p = p + {FIRST}": "x = x + step_size / 2 * p\n",
+                f"{MOVED}\n": "p = p + step_size * gradient(x)\n",
+                f"p = p + {KICK} * gradient(x)": f"x = x + {KICK} * p",
+            },
+        ),
+        ("Between two drifts there are two half kicks, a whole one.", {KICK: "(step_size / 2)"}),
+        (
+            "Every kick is a whole one; the first and the last are halves.",
+            {FIRST: "step_size * gradient(x)\n", KICK: "step_size"},
+        ),
+        ("x drifts with the whole step h, not half of it.", {MOVED: "x = x + step_size / 2 * p"}),
+        (
+            "The force is + grad log pi: it pulls towards the mode.",
+            {"= p + step_size": "= p - step_size", "p + (step": "p - (step"},
+        ),
+        (
+            "The momentum comes out turned round. HMC may do that, but it is not part of the leapfrog.",
+            {"return x, p": "return x, -p"},
+        ),
         (
             "The right place, with twice the gradients: the half kicks on either side of a place are one kick.",
             _wasteful,
         ),
+        (
+            "The kick after a drift uses the gradient at the new x: evaluate it again.",
+            {f"p + {FIRST}": f"p + {FIRST}    kept = gradient(x)\n", f"{KICK} * gradient(x)": f"{KICK} * kept"},
+        ),
+        ("x drifts with the momentum as it is now, after the kick.", {f"p = p + {FIRST}": f"old, p = p, p + {FIRST}",
+                                                                       MOVED: "x, old = x + step_size * old, p"}),  # fmt: skip
     ),
     hints=(
         "Half a kick, then drift and whole kick in turn, and half a kick at the end.",

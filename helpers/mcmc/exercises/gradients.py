@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from helpers import mcmc
-from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
-from helpers.mcmc.exercises.samplers import F64, Arguments, Function, N, Z, obeys, standard
-from helpers.mcmc.state import chain, moved, noise
+from helpers.exercises import Arguments, Draw, Exercise, agree, args, holds, require
+from helpers.mcmc.exercises.samplers import F64, Function, N, Z, alike, obeys, standard
+from helpers.mcmc.state import Chain, chain, moved
 
 
 def _target(draw: Draw, d: int) -> Callable[[Tensor], Tensor]:
@@ -20,36 +20,41 @@ def _target(draw: Draw, d: int) -> Callable[[Tensor], Tensor]:
     return lambda x: -(precision.to(x) * (x - mean.to(x)).square()).sum(1) / 2
 
 
-def _move(f: Function, draw: Draw) -> tuple[Any, Any, Any, Any, float]:
-    log_prob, eta = _target(draw, 2), draw.number(0.1, 0.8)
-    s = chain(draw.normal(1, 2, std=2.0).expand(N, 2).clone(), log_prob)
-    return log_prob, s, *f(log_prob, s, step_size=eta, generator=draw.generator()), eta
+def _moved(f: Function, draw: Draw) -> tuple[Chain, Tensor, float]:
+    """Where the chains stood, what should be standard noise (n, d), and eta; starts far from the mode, all different."""
+    d, eta = draw.choice([1, 2, 3]), draw.number(0.3, 0.5)
+    log_prob = _target(draw, d)
+    s = chain(draw.normal(N, d, mean=2.0, std=2.0), log_prob)
+    state, _ = f(log_prob, s, step_size=eta, generator=draw.generator())
+    return s, (state.x - s.x - eta * s.grad) / math.sqrt(2 * eta), eta
 
 
 def _drift(f: Function, draw: Draw) -> None:
-    _, s, state, _, eta = _move(f, draw)
-    xi = (state.x - s.x - eta * s.grad) / math.sqrt(2 * eta)
+    s, xi, _ = _moved(f, draw)
+    along = s.grad / s.grad.square().mean(0).sqrt()
+    scores = torch.stack([xi.mean(0), (xi * along).mean(0)]).abs() * math.sqrt(N) / xi.std(0).clamp(min=1)
     require(
-        (xi.mean(0).abs() * math.sqrt(N) < 3 * Z),
-        expected="a mean move of eta g(x)",
-        got=f"{((state.x - s.x).mean(0) / eta).tolist()} times eta, where g = {s.grad[0].tolist()}",
+        scores < Z,
+        expected="y - x - eta g(x) of mean 0 and without correlation to g(x)",
+        got=f"correlations {[round(v, 2) for v in (xi * along).mean(0).tolist()]} with g(x)",
     )
 
 
 def _spread(f: Function, draw: Draw) -> None:
-    _, s, state, _, eta = _move(f, draw)
-    xi = (state.x - s.x - eta * s.grad) / math.sqrt(2 * eta)
-    require(
-        standard(xi) < Z, expected="noise of variance 2 eta", got=f"{(2 * eta * xi.var(0)).tolist()} for {eta=:.3f}"
-    )
+    _, xi, eta = _moved(f, draw)
+    got = f"variances {(2 * eta * xi.var(0)).tolist()} for {eta=:.3f}"
+    require(standard(xi) < Z, expected="noise of variance 2 eta, independent", got=got)
 
 
 def _new_state(f: Function, draw: Draw) -> None:
-    log_prob, _, state, info, _ = _move(f, draw)
-    fresh = chain(state.x, log_prob)
-    require(torch.allclose(state.log_prob, fresh.log_prob) and torch.allclose(state.grad, fresh.grad),
-            expected="log_prob and grad at the new x")  # fmt: skip
-    require(info.accepted, expected="every move accepted")
+    log_prob = _target(draw, 3)
+    s = chain(draw.normal(draw.choice([1, 5, 200]), 3), log_prob)
+    state, info = f(log_prob, s, step_size=0.3, generator=draw.generator())
+    fresh, events = moved(chain(state.x, log_prob), gradients=1)
+    for name, got, expected in zip(state._fields, state, fresh, strict=True):
+        agree(got, expected, meaning=f"{name} must be that at the new x: `chain(y, log_prob)`.")
+    for name, got, expected in zip(info._fields, info, events, strict=True):
+        agree(got, expected, meaning=f"info.{name}: return `moved(chain(y, log_prob), gradients=1)`.")
 
 
 def _generator(f: Function, draw: Draw) -> None:
@@ -57,63 +62,86 @@ def _generator(f: Function, draw: Draw) -> None:
     obeys(f, draw, log_prob, chain(draw.normal(9, 2), log_prob), step_size=0.3)
 
 
-def _langevin(log_prob, s, step_size, generator, *, sign=1.0, spread=None, drift=1.0):  # type: ignore[no-untyped-def]
-    spread = math.sqrt(2 * step_size) if spread is None else spread
-    y = s.x + sign * drift * step_size * s.grad + spread * noise(s.x, generator)
-    return moved(chain(y, log_prob), gradients=1)
-
-
-def _stale(log_prob, s, *, step_size, generator=None):  # type: ignore[no-untyped-def]
-    y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x, generator)
-    return moved(s._replace(x=y), gradients=1)
-
-
-def _common(log_prob, s, *, step_size, generator=None):  # type: ignore[no-untyped-def]
-    y = s.x + step_size * s.grad + math.sqrt(2 * step_size) * noise(s.x[:1], generator)
-    return moved(chain(y, log_prob), gradients=1)
-
+DRIFT, SPREAD = "step_size * s.grad", "math.sqrt(2 * step_size)"
+MOVE, NEW = f"s.x + {DRIFT} + {SPREAD} * noise(s.x, generator)", "chain(y, log_prob)"
 
 ula_step = Exercise(
     "5.6",
     mcmc.ula_step,
     checks=(
-        holds("moves by eta g(x) on average", _drift, dtype=F64, times=2),
-        holds("adds noise of variance 2 eta, fresh for every chain and coordinate", _spread, dtype=F64, times=2),
-        holds("returns the density and the gradient at the new place", _new_state, dtype=F64),
-        holds("draws from its generator", _generator, dtype=F64),
+        holds(
+            "moves by eta g(x) on average",
+            _drift,
+            dtype=F64,
+            meaning="The mean move is eta times each chain's own gradient, s.grad.",
+        ),
+        holds(
+            "adds noise of variance 2 eta, fresh for every chain and coordinate",
+            _spread,
+            dtype=F64,
+            meaning="sqrt(2 eta) xi with xi = noise(s.x, generator), one xi for each chain and coordinate.",
+        ),
+        holds(
+            "returns the density and the gradient at the new place, and what the step cost",
+            _new_state,
+            dtype=F64,
+            meaning="`return moved(chain(y, log_prob), gradients=1)` makes both.",
+        ),
+        holds(
+            "draws from its generator",
+            _generator,
+            dtype=F64,
+            meaning="`noise(s.x, generator)`.",
+        ),
     ),
     mistakes=(
+        ("The chains stay where they are: y = x + eta g(x) + sqrt(2 eta) xi.", {MOVE: "s.x"}),
         (
             "The sign of the drift is flipped: that goes downhill, away from where the density is.",
-            lambda log_prob, s, *, step_size, generator=None: _langevin(log_prob, s, step_size, generator, sign=-1),
+            {f"+ {DRIFT}": f"- {DRIFT}"},
+        ),
+        ("There is no drift: that is the random walk, and it accepts everything.", {f"+ {DRIFT}": ""}),
+        ("The drift is eta times the gradient; eta is missing.", {DRIFT: "s.grad"}),
+        (
+            "That is the step eta of Welling and Teh, half of ours: eta/2 in the drift and sqrt(eta) before the noise.",
+            {DRIFT: f"{DRIFT} / 2", SPREAD: "math.sqrt(step_size)"},
         ),
         (
             "Half the gradient belongs to noise sqrt(eta): that is the step eta of Welling and Teh, twice ours.",
-            lambda log_prob, s, *, step_size, generator=None: _langevin(log_prob, s, step_size, generator, drift=0.5),
+            {DRIFT: f"{DRIFT} / 2"},
         ),
         (
             "sqrt(eta) instead of sqrt(2 eta): the chain samples pi^2, a target of half the temperature.",
-            lambda log_prob, s, *, step_size, generator=None: _langevin(
-                log_prob, s, step_size, generator, spread=math.sqrt(step_size)
-            ),
+            {SPREAD: "math.sqrt(step_size)"},
         ),
         (
             "2 eta is the variance of the noise; xi is multiplied by its square root.",
-            lambda log_prob, s, *, step_size, generator=None: _langevin(
-                log_prob, s, step_size, generator, spread=2 * step_size
-            ),
+            {SPREAD: "(2 * step_size)"},
+        ),
+        ("The 2 belongs under the root: sqrt(2 eta), not 2 sqrt(eta).", {SPREAD: "2 * math.sqrt(step_size)"}),
+        ("There is no noise: that is gradient ascent.", {SPREAD: "0"}),
+        (
+            "All chains got the same noise: they must be independent.",
+            {"noise(s.x, generator)": "noise(s.x[:1], generator)"},
         ),
         (
-            "The 2 belongs under the root: sqrt(2 eta), not 2 sqrt(eta).",
-            lambda log_prob, s, *, step_size, generator=None: _langevin(
-                log_prob, s, step_size, generator, spread=2 * math.sqrt(step_size)
-            ),
+            "All coordinates of a chain got the same noise.",
+            {"noise(s.x, generator)": "noise(s.x[:, :1], generator)"},
         ),
-        ("All chains got the same noise: they must be independent.", _common),
+        ("The gradient is averaged over the chains; each goes along its own.", {"s.grad +": "s.grad.mean(0) +"}),
+        (
+            "The noise does not come from `generator`: hand it on to everything that draws.",
+            {"noise(s.x, generator)": "noise(s.x, None)"},
+        ),
         (
             "The new state carries the density and gradient of the old place: `chain(y, log_prob)` evaluates anew.",
-            _stale,
+            {NEW: "s._replace(x=y)"},
         ),
+        (
+            "The new state has no gradient, which the next step needs: `chain(y, log_prob)` evaluates it.",
+            {NEW: "chain(y, log_prob, gradient=False)"},
+        ),
+        ("The step costs one gradient per chain, and says so: `moved(..., gradients=1)`.", {", gradients=1": ""}),
     ),
     hints=(
         "`s.grad` is already the gradient at s.x; nothing has to be differentiated before the move.",
@@ -126,86 +154,93 @@ ula_step = Exercise(
 
 
 def _log_prior(theta: Tensor) -> Tensor:
-    return -theta.square().sum(1) / 2 - theta.pow(4).sum(1) / 10
+    """With ripples, which tell theta from theta rounded."""
+    return -theta.square().sum(1) / 2 - theta.pow(4).sum(1) / 10 + (30 * theta).cos().sum(1)
 
 
-def _log_likelihood(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _logistic(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.nn.functional.logsigmoid(y * (x * theta[:, None]).sum(-1))
 
 
-def _mini_batch(draw: Draw) -> Arguments:
-    chains, n, d = draw.integer(2, 5), draw.integer(3, 7), draw.integer(1, 3)
-    first = draw.choice([1, chains])
-    batch = (draw.normal(first, n, d), draw.signs(first, n))
-    return args(_log_prior, _log_likelihood, draw.normal(chains, d), batch, draw.integer(20, 90))
+def _gaussian(theta: Tensor, x: Tensor) -> Tensor:
+    return -(x - theta[:, None]).square().sum(-1) / 2
+
+
+def _mini_batches(draw: Draw) -> list[Arguments]:
+    """One batch for all chains or one for each, of two tensors or one; a single chain; a single example; all the data."""
+    cases = []
+    for chains, first, n, d, size in ((3, 3, 5, 2, 45), (4, 1, 5, 2, 100), (1, 1, 4, 1, 4), (3, 3, 1, 2, 20)):
+        theta, x = draw.normal(chains, d), draw.normal(first, n, d)
+        cases.append(args(_log_prior, _logistic, theta, (x, draw.signs(first, n)), size))
+    theta, x = draw.normal(2, 3), draw.normal(2, 6, 3)
+    return [*cases, args(_log_prior, _gaussian, theta, (x,), draw.integer(50, 90))]
 
 
 def _unbiased(f: Function, draw: Draw) -> None:
     x, y, theta = draw.normal(6, 2), draw.signs(6), draw.normal(1, 2)
     every = theta.expand(6, 2).clone()
-    mean = f(_log_prior, _log_likelihood, every, (x[:, None], y[:, None]), 6).mean(0)
-    whole = f(_log_prior, _log_likelihood, theta, (x[None], y[None]), 6)[0]
+    mean = f(_log_prior, _logistic, every, (x[:, None], y[:, None]), 6).mean(0)
+    whole = f(_log_prior, _logistic, theta, (x[None], y[None]), 6)[0]
     agree(mean, whole, meaning="The mean over all batches of one example is not the gradient of all the data.")
 
 
-def _scaled(prior, likelihood, theta, batch, weights):  # type: ignore[no-untyped-def]
-    leaf = theta.detach().requires_grad_(True)
-    total = weights[0] * prior(leaf) + weights[1] * likelihood(leaf, *batch).sum(1)
-    return torch.autograd.grad(total.sum(), leaf)[0]
-
-
-def _weighted(weights: Callable[[Any, int], tuple[float, float]]) -> Function:
-    """The gradient with these weights, of (batch, N), on the prior and on the sum over the batch."""
-    return lambda log_prior, log_likelihood, theta, batch, data_size: _scaled(
-        log_prior, log_likelihood, theta, batch, weights(batch, data_size)
-    )
-
-
-def _pooled(log_prior, log_likelihood, theta, batch, data_size):  # type: ignore[no-untyped-def]
-    g = _scaled(log_prior, log_likelihood, theta, batch, (1.0, data_size / batch[0].shape[1]))
-    return g / len(theta)
-
+LIKELIHOOD = "data_size * likelihood.mean(1)"
 
 sgld_gradient = Exercise(
     "5.9",
     mcmc.sgld_gradient,
     checks=(
-        same("is the gradient of log prior + N/n times the batch", _mini_batch, dtype=F64, times=4),
-        holds("is unbiased: batches of one give, on average, the gradient of all the data", _unbiased, dtype=F64),
+        holds(
+            "is the gradient of log prior + N/n times the batch",
+            alike(_mini_batches, mcmc.sgld_gradient),
+            meaning="Each row is the gradient of its own chain's log_prior + N/n (sum over the batch of "
+            "log_likelihood).",
+        ),
+        holds(
+            "is unbiased: batches of one give, on average, the gradient of all the data",
+            _unbiased,
+            meaning="With n = 1 each example stands for N of them, and the prior counts once.",
+        ),
     ),
     mistakes=(
-        ("N/n is missing: that is the posterior of a data set of n examples.", _weighted(lambda batch, N: (1.0, 1.0))),
         (
-            "The mean over the batch counts as one example: multiply by N.",
-            _weighted(lambda batch, N: (1.0, 1 / batch[0].shape[1])),
+            "N/n is missing: that is the posterior of a data set of n examples.",
+            {LIKELIHOOD: "likelihood.sum(1)"},
         ),
+        ("The mean over the batch counts as one example: multiply by N.", {LIKELIHOOD: "likelihood.mean(1)"}),
+        ("The sum over the batch times N counts every example n times: N/n.", {"mean(1)": "sum(1)"}),
         (
             "N/n scales the likelihood only; the prior is there once, whatever the batch.",
-            _weighted(lambda batch, N: (N / batch[0].shape[1],) * 2),
+            {f"prior + {LIKELIHOOD}": "data_size / likelihood.shape[1] * (prior + likelihood.sum(1))"},
         ),
+        ("The prior is missing: that is the gradient of the log likelihood.", {"prior + data": "0 * prior + data"}),
+        ("The prior alone: the data are missing.", {LIKELIHOOD: "0 * likelihood.mean(1)"}),
+        ("The prior is subtracted; the log posterior is the sum of both.", {f"prior + {LIKELIHOOD}": f"{LIKELIHOOD} - prior"}),
+        ("The sign is that of a loss. A sampler climbs the log posterior.", {"return gradient": "return -gradient"}),
         (
-            "The prior is missing: that is the gradient of the log likelihood.",
-            _weighted(lambda batch, N: (0.0, N / batch[0].shape[1])),
+            "n/N stands upside down: n examples speak for N.",
+            {LIKELIHOOD: "likelihood.shape[1] ** 2 / data_size * likelihood.mean(1)"},
         ),
-        (
-            "The sign is that of a loss. A sampler climbs the log posterior.",
-            lambda log_prior, log_likelihood, theta, batch, data_size: (
-                -_scaled(log_prior, log_likelihood, theta, batch, (1.0, data_size / batch[0].shape[1]))
-            ),
-        ),
-        ("n/N stands upside down: n examples speak for N.", _weighted(lambda batch, N: (1.0, batch[0].shape[1] / N))),
         (
             "n is the number of examples, `batch[0].shape[1]`; the first dimension of a batch holds the chains.",
-            _weighted(lambda batch, N: (1.0, N / len(batch[0]))),
+            {LIKELIHOOD: "data_size / len(batch[0]) * likelihood.sum(1)"},
         ),
-        ("The mean over the chains shrinks every gradient: each chain has its own, so add their totals up.", _pooled),
+        (
+            "The mean over the chains shrinks every gradient: each chain has its own, so add their totals up.",
+            {"log_posterior.sum()": "log_posterior.mean()"},
+        ),
+        (
+            "All chains got one gradient, the sum over the chains: it belongs to the row of each.",
+            {"return gradient": "return gradient.sum(0).expand_as(gradient)"},
+        ),
     ),
     hints=(
-        "`leaf = theta.detach().requires_grad_(True)`, then write the log posterior of each chain with `leaf`.",
+        "`leaf = theta.detach().requires_grad_()`, then write the log posterior of each chain with `leaf`.",
         "n is the number of examples in the batch, `batch[0].shape[1]`; sum the log likelihoods over dimension 1.",
         "The chains do not see each other: `torch.autograd.grad(total.sum(), leaf)[0]` gives all their gradients.",
     ),
-    why="Each chain's total depends on its own row only, so the gradient of the sum over chains holds every chain's "
-    "gradient. `enable_grad` makes it work under no_grad as well, and the leaf keeps theta itself out of the graph.",
+    why="N/n times the sum over the batch is N times its mean. Each chain's total depends on its own row only, so the "
+    "gradient of the sum over chains holds every chain's gradient. `enable_grad` makes it work under no_grad as well, "
+    "and the leaf keeps theta itself out of the graph.",
     minutes=15,
 )
