@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help environment lab test notebooks bench colab lock clean
+.PHONY: help environment lab test notebooks mutants bench colab lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -30,6 +30,9 @@ test: environment  ## lint, types, tests, and every lecture run from top to bott
 
 notebooks: environment  ## run each changed text of lectures/source into its notebook (NBFLAGS=--all: every one)
 	@$(RUN) tools/notebooks.py $(NBFLAGS)
+
+mutants: environment  ## give every mutant of every exercise's reference to its checks (MUTANTS="attacks 1.4 --times 20")
+	@$(RUN) -m tools.mutants $(MUTANTS)
 
 bench: environment  ## measure: import, training loop, explorers, lectures
 	@$(RUN) -m tools.bench

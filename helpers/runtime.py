@@ -83,6 +83,11 @@ def building() -> bool:
     return os.environ.get("COURSE_BUILD", "") not in ("", "0")
 
 
+def in_room() -> bool:
+    """Whether the lecture is shown on a projector (environment variable COURSE_ROOM=1): figures are larger."""
+    return os.environ.get("COURSE_ROOM", "") not in ("", "0")
+
+
 def watched() -> bool:
     """Whether somebody sees the output as it comes: a terminal, or a notebook whose front end can ask a question.
 

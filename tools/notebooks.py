@@ -70,8 +70,19 @@ def stamp(notebook: NotebookNode, url: str, stem: str) -> None:
             cell.source = cell.source.replace(NO_ADDRESS, f'address, course = "{url}",', 1)
 
 
+def fold(cell: NotebookNode) -> None:
+    """What is folded in JupyterLab: the code of a cell tagged hide-input or of the set-up, the output of an answer."""
+    tags = cell.metadata.get("tags", [])
+    hidden = {
+        "source_hidden": "hide-input" in tags or cell.source.startswith(SETUP_CELL),
+        "outputs_hidden": "answer" in tags,
+    }
+    if cell.cell_type == "code" and any(hidden.values()):
+        cell.metadata["jupyter"] = {name: True for name, value in hidden.items() if value}
+
+
 def read(source: Path, url: str = "") -> NotebookNode:
-    """The notebook that a lecture's text stands for, stamped with the address, not yet run.
+    """The notebook that a lecture's text stands for, stamped with the address and folded by its tags, not yet run.
 
     A cell's id comes from its content (and the number of equal cells above it), so that it stays when others change.
     """
@@ -82,6 +93,7 @@ def read(source: Path, url: str = "") -> NotebookNode:
         text = cell.cell_type + "\n" + cell.source
         cell.id = hashlib.sha256(f"{seen[text]}\n{text}".encode()).hexdigest()[:8]
         seen[text] += 1
+        fold(cell)
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from helpers import runtime
 from helpers.figures._explore import Redraw, explore
 from helpers.figures._explorer import Choice, Range, explorer, settings, stills
 from helpers.figures._png import encode, pixels
@@ -41,6 +42,8 @@ COLOUR = {  # after Okabe and Ito, dark enough for text on white
 FAMILY = [COLOUR[name] for name in ("model", "attack", "truth", "bound", "second", "third", "data", "muted")]
 
 matplotlib.rcParams.update(matplotlib.rc_params_from_file(Path(__file__).with_name("course.mplstyle"), False, False))
+if runtime.in_room():
+    matplotlib.rcParams["figure.dpi"] = 1.4 * matplotlib.rcParams["figure.dpi"]
 
 
 class Picture(Figure):

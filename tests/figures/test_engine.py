@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -293,3 +294,11 @@ def test_explore_shows_stills_while_a_lecture_is_built(monkeypatch: pytest.Monke
     monkeypatch.setattr(runtime, "building", lambda: False)
     explore(lines)
     assert len(shown) == 1 and isinstance(shown[0][0], ipywidgets.VBox)
+
+
+@pytest.mark.parametrize(("room", "width"), [("", 700), ("0", 700), ("1", 980)])
+def test_figures_grow_in_the_room(room: str, width: int) -> None:
+    code = "from helpers.figures import figure, _png; print(_png.pixels(figure(width=7, height=3)[0]).shape[1])"
+    variables = {**os.environ, "COURSE_ROOM": room}
+    out = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True).stdout
+    assert int(out) == width

@@ -102,3 +102,12 @@ def test_the_address_of_the_course_is_one_that_colab_opens(tmp_path: Path, monke
     (tmp_path / "pyproject.toml").write_text('[tool.course]\naddress = "github.com/owner"\n')
     with pytest.raises(ValueError, match="must be https://github.com/OWNER/REPOSITORY .*, got 'github.com/owner'"):
         notebooks.address()
+
+
+def test_what_is_folded_follows_from_the_tags(tmp_path: Path) -> None:
+    text = tmp_path / "00_x.md"
+    tags = ("answer", "hide-input", "x")
+    cells = [f"```{{code-cell}}\n:tags: [{tag}]\n\n1 + {k}\n```\n" for k, tag in enumerate(tags)]
+    text.write_text("# Title\n\n" + "\n".join(cells) + f"\n```{{code-cell}}\n{notebooks.SETUP_CELL}\n```\n")
+    found = [cell.metadata.get("jupyter") for cell in notebooks.read(text).cells if cell.cell_type == "code"]
+    assert found == [{"outputs_hidden": True}, {"source_hidden": True}, None, {"source_hidden": True}]

@@ -1,0 +1,252 @@
+"""Single-edit mutants of a function: what an exercise's checks, and a lecture's own tests, must refuse.
+
+Mutations: an operator, a sign, a constant, a comparison, a reduction or an axis replaced; an argument, a clamp, a
+detach, a sign, a step of a chain of calls left out; a statement left out; a branch taken always; single precision
+inside. Guards (`if ...: raise`) are mutated only when asked for.
+"""
+
+import ast
+import copy
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+Function = Callable[..., Any]
+
+
+class Mutant(NamedTuple):
+    """A function with one edit, and the edit in words: `a < b -> a <= b`, with (2) for the second of its kind."""
+
+    edit: str
+    function: Function
+
+
+OPERATORS: dict[type, tuple[type, ...]] = {
+    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.Pow: (ast.Mult,),
+    ast.FloorDiv: (ast.Div,), ast.Mod: (ast.Mult,), ast.BitAnd: (ast.BitOr,), ast.BitOr: (ast.BitAnd,),
+    ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.GtE), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.And: (ast.Or,), ast.Or: (ast.And,), ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+}  # fmt: skip
+SWAPS = {
+    "sum": "mean", "mean": "sum", "amax": "amin", "amin": "amax", "max": "min", "min": "max", "argmax": "argmin",
+    "argmin": "argmax", "any": "all", "all": "any", "zeros_like": "ones_like", "ones_like": "zeros_like",
+    "zeros": "ones", "ones": "zeros", "new_zeros": "new_ones", "new_ones": "new_zeros", "exp": "log", "log": "exp",
+    "rand": "randn", "randn": "rand", "cumsum": "cumprod", "fmin": "fmax", "fmax": "fmin", "minimum": "maximum",
+    "maximum": "minimum", "ndtri": "ndtr", "ndtr": "ndtri", "abs": "square", "square": "abs", "sqrt": "abs",
+    "median": "mean", "floor": "ceil", "ceil": "floor", "cos": "sin", "sin": "cos", "std": "var", "var": "std",
+    "logaddexp": "maximum", "xlogy": "mul",
+}  # fmt: skip
+NAMESPACES = {"torch", "math", "F", "nn", "special", "functional", "linalg", "np"}
+
+
+def mutants(function: Function, *, guards: bool = False) -> Iterator[Mutant]:
+    """Every single-edit mutant of a function of a module, compiled in that module's names, in the order of its lines.
+
+    The source is that of the function inside its decorators, which are applied again. guards: mutate `if: raise` too.
+    """
+    inner = inspect.unwrap(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inner)))
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    space, seen = dict(vars(inspect.getmodule(inner) or object)), dict[str, int]()
+    for words, mutated in _edits(definition, guards):
+        seen[words] = seen.get(words, 0) + 1
+        edit = words if seen[words] == 1 else f"{words} ({seen[words]})"
+        names = dict(space)
+        module = ast.fix_missing_locations(ast.Module([mutated], []))
+        try:
+            exec(compile(module, f"<{function.__name__}: {edit}>", "exec", dont_inherit=True), names)
+        except (SyntaxError, TypeError, ValueError):
+            continue
+        yield Mutant(edit, names[function.__name__])
+    yield Mutant("single precision inside", _rounded(function))
+
+
+def _edits(definition: ast.FunctionDef, guards: bool) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Each edit in words, with the definition so edited; annotations dropped."""
+    definition = copy.deepcopy(definition)
+    for node in ast.walk(definition):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
+    for path in _paths(definition, guards):
+        node = _at(definition, path)
+        for new in _variants(node):
+            edited = copy.deepcopy(definition)
+            parent, (field, index) = _at(edited, path[:-1]), path[-1]
+            if index is None:
+                setattr(parent, field, new)
+            elif new is None:
+                del getattr(parent, field)[index]
+                if not getattr(parent, field):
+                    getattr(parent, field).append(ast.Pass())
+            else:
+                getattr(parent, field)[index] = new
+            words = f"{_line(node)} -> {_line(new) if new is not None else 'left out'}"
+            yield (
+                words + (f" in {_line(_statement(definition, path))}" if isinstance(node, ast.Constant) else ""),
+                edited,
+            )
+
+
+Path = tuple[tuple[str, int | None], ...]
+
+
+def _paths(root: ast.AST, guards: bool) -> Iterator[Path]:
+    """The way to every node that may be mutated, in the order of the source."""
+
+    def visit(node: ast.AST, way: Path) -> Iterator[Path]:
+        for field, value in ast.iter_fields(node):
+            if field in ("decorator_list", "returns", "annotation", "ctx", "op", "ops", "keywords_names"):
+                continue
+            for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if not isinstance(child, ast.AST) or isinstance(child, ast.JoinedStr):
+                    continue
+                if isinstance(child, ast.Raise) or (not guards and _is_guard(child)) or _is_docstring(child):
+                    continue
+                here = (*way, (field, index))
+                yield here
+                yield from visit(child, here)
+
+    yield from visit(root, ())
+
+
+def _is_guard(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and not node.orelse
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _line(node: ast.AST) -> str:
+    return ast.unparse(node).splitlines()[0]
+
+
+def _statement(root: ast.AST, path: Path) -> ast.AST:
+    """The innermost statement on the way to a node."""
+    nodes = [_at(root, path[:k]) for k in range(len(path) + 1)]
+    return [node for node in nodes if isinstance(node, ast.stmt)][-1]
+
+
+def _at(root: Any, path: Path) -> Any:
+    for field, index in path:
+        root = getattr(root, field) if index is None else getattr(root, field)[index]
+    return root
+
+
+def _variants(node: ast.AST) -> Iterator[ast.AST | None]:
+    """What may stand in a node's place; None: nothing (a statement left out)."""
+    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
+        for op in OPERATORS.get(type(node.op), ()):
+            yield _with(node, op=op())
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div):
+            yield node.left
+    elif isinstance(node, ast.Compare):
+        for k, old in enumerate(node.ops):
+            for op in OPERATORS.get(type(old), ()):
+                yield _with(node, ops=[*node.ops[:k], op(), *node.ops[k + 1 :]])
+    elif isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant):
+        yield node.operand
+    elif isinstance(node, ast.Constant):
+        yield from _constants(node.value)
+    elif isinstance(node, ast.Call):
+        yield from _calls(node)
+    elif isinstance(node, ast.IfExp):
+        yield from (node.body, node.orelse)
+    elif isinstance(node, ast.If | ast.While):
+        yield _with(node, test=ast.UnaryOp(ast.Not(), node.test))
+    elif isinstance(node, ast.Expr):
+        yield None
+    elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+        yield node.value
+    if isinstance(node, ast.AugAssign | ast.Continue | ast.Break):
+        yield None
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and _reassigned(node):
+        yield None
+
+
+def _reassigned(node: ast.Assign) -> bool:
+    """x = f(x): without it x would go on as it was."""
+    target = node.targets[0]
+    if not isinstance(target, ast.Name):
+        return isinstance(target, ast.Subscript)
+    return any(isinstance(n, ast.Name) and n.id == target.id for n in ast.walk(node.value))
+
+
+def _constants(value: Any) -> Iterator[ast.AST]:
+    if isinstance(value, bool):
+        yield ast.Constant(not value)
+    elif isinstance(value, int):
+        yield ast.Constant(value + 1)
+        if value not in (0, 1):
+            yield ast.Constant(value - 1)
+        yield ast.Constant(-value if value else -1)
+    elif isinstance(value, float):
+        yield ast.Constant(value * 1.1 if value else 0.1)
+        yield ast.Constant(-value if value else -0.1)
+
+
+def _calls(node: ast.Call) -> Iterator[ast.AST]:
+    """A reduction swapped; an argument left out, two swapped; the call itself left out, leaving what it works on."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        if function.attr in SWAPS:
+            yield _with(node, func=_with(function, attr=SWAPS[function.attr]))
+        inside = function.value
+        if not (isinstance(inside, ast.Name) and inside.id in NAMESPACES) and not _in_namespace(inside):
+            yield inside  # x.m(...) -> x
+        elif node.args:
+            yield node.args[0]  # torch.f(x, ...) -> x
+    elif isinstance(function, ast.Name) and node.args and not isinstance(node.args[0], ast.Starred):
+        yield node.args[0]
+    for k, keyword in enumerate(node.keywords):
+        if keyword.arg == "device" and not torch.cuda.is_available():
+            continue  # without a second device it changes nothing; `make stress` has one
+        yield _with(node, keywords=[*node.keywords[:k], *node.keywords[k + 1 :]])
+    for k in range(len(node.args)):
+        yield _with(node, args=[*node.args[:k], *node.args[k + 1 :]])
+    for k in range(len(node.args) - 1):
+        a = node.args
+        yield _with(node, args=[*a[:k], a[k + 1], a[k], *a[k + 2 :]])
+
+
+def _in_namespace(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in NAMESPACES
+
+
+def _with(node: Any, **fields: Any) -> Any:
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def _rounded(function: Function) -> Function:
+    """The function with every float64 that goes in rounded to float32, and what comes out widened again."""
+
+    def down(value: Any) -> Any:
+        return value.float() if isinstance(value, Tensor) and value.dtype == torch.float64 else value
+
+    def rounded(*args: Any, **kwargs: Any) -> Any:
+        wide = any(isinstance(v, Tensor) and v.dtype == torch.float64 for v in (*args, *kwargs.values()))
+        out = function(*map(down, args), **{k: down(v) for k, v in kwargs.items()})
+        return _up(out) if wide else out
+
+    rounded.__name__, rounded.__signature__ = function.__name__, inspect.signature(function)  # type: ignore[attr-defined]
+    return rounded
+
+
+def _up(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.dtype == torch.float32:
+        return value.double()
+    if isinstance(value, tuple):
+        parts = [_up(v) for v in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
