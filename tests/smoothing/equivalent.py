@@ -30,7 +30,11 @@ EQUIVALENT = {
         "check_affine(lower, weight, bias) -> left out": GUARD,
         "check_affine(lower, weight, bias) -> lower": GUARD,
     },
-    "neyman_pearson_bound": guard("positive", "sigma"),
+    "neyman_pearson_bound": {
+        **guard("positive", "sigma"),
+        "torch.as_tensor(distance, dtype=torch.float64) -> torch.as_tensor(distance)": "a number is then off by 6e-8 of "
+        "itself, as it is in the right answer torch.as_tensor(distance).double()",
+    },
     "certified_radius": {
         **guard("positive", "sigma"),
         "p_a > p_b -> p_a >= p_b": "where both are equal the formula gives 0 too (0 = 0 and 1 = 1 are no "

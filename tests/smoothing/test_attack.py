@@ -75,3 +75,10 @@ def test_flips_need_another_class_and_significance() -> None:
     votes = torch.tensor([[900, 100], [100, 900], [499, 501], [100, 900], [900, 100]])
     certified = torch.tensor([0, 0, 0, smoothing.ABSTAIN, 1])
     assert flips(votes, certified, 0.001).tolist() == [False, True, False, False, True]
+
+
+def test_allowed_failures_is_the_binomial_quantile() -> None:
+    from scipy import stats
+
+    k = allowed_failures(500, 0.002, 1e-4)
+    assert stats.binom.sf(k, 500, 0.002) <= 1e-4 < stats.binom.sf(k - 1, 500, 0.002)

@@ -175,13 +175,6 @@ def test_soft_smoothing_is_the_mean_softmax_and_has_its_gradient() -> None:
     assert float(g[0, 0, 1, 2]) == pytest.approx(float((ends[0] - ends[1])[0, 0] / 2e-5), rel=1e-5)
 
 
-def test_allowed_failures_is_the_binomial_quantile() -> None:
-    from scipy import stats
-
-    k = allowed_failures(500, 0.002, 1e-4)
-    assert stats.binom.sf(k, 500, 0.002) <= 1e-4 < stats.binom.sf(k - 1, 500, 0.002)
-
-
 # Bad input.
 
 FLAT = Smooth(nn.Sequential(nn.Flatten(), nn.Linear(16, 1)), SIGMA)
