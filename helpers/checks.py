@@ -1,6 +1,7 @@
 """What goes in: the checks that lectures share. Each raises ValueError with the name, the value and what is allowed."""
 
 import math
+import numbers
 
 from torch import Generator, Tensor, as_tensor, float64
 
@@ -19,7 +20,7 @@ def positive(name: str, value: float) -> None:
 
 def whole(name: str, value: int) -> None:
     """Raise ValueError unless value is an integer >= 1."""
-    if not (isinstance(value, int) and value >= 1):
+    if not (isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1):
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
 
 
@@ -39,8 +40,8 @@ def probability(name: str, p: Tensor | float) -> Tensor:
 
 def counts(name: str, value: Tensor, n: int | None) -> Tensor:
     """value, unchanged. Raises ValueError unless it holds whole numbers in 0 ... n; n None: of shape (N, K), K >= 2."""
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    if n is not None:
+        whole("n", n)
     if value.is_floating_point() or value.numel() == 0 or (n is None and (value.ndim != 2 or value.shape[1] < 2)):
         wanted = "whole numbers" if n is not None else "whole numbers (N, K), K >= 2"
         raise ValueError(f"{name} must be {wanted}, got {tuple(value.shape)} of {value.dtype}")

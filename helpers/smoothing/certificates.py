@@ -45,8 +45,8 @@ def clopper_pearson_lower(successes: Tensor | int, n: int, alpha: float) -> Tens
     """
     checks.level(alpha)
     k = checks.counts("successes", torch.as_tensor(successes), n).double()
-    p = special.betaincinv(k.clamp(min=1).cpu().numpy(), (n - k + 1).cpu().numpy(), alpha)
-    return torch.where(k > 0, torch.as_tensor(p, dtype=torch.float64, device=k.device), 0.0)
+    p = special.betaincinv(k.cpu().numpy(), (n - k + 1).cpu().numpy(), alpha)
+    return torch.where(k > 0, torch.as_tensor(p, device=k.device), 0.0)
 
 
 ABSTAIN = -1  # the prediction of a smoothed classifier whose votes are too close
@@ -60,9 +60,9 @@ def smoothed_predict(votes: Tensor, alpha: float) -> Tensor:
     Cohen et al. 2019, PREDICT; Hung & Fithian 2019.
     """
     checks.level(alpha)
-    top, classes = checks.counts("votes", votes, None).topk(2, dim=1)
-    a, total = top[:, 0], top.sum(1)
-    tail = torch.as_tensor(special.bdtrc((a - 1).double().cpu().numpy(), total.cpu().numpy(), 0.5)).to(votes.device)
+    top, classes = checks.counts("votes", votes, None).topk(2)
+    a, total = top[:, 0].double(), top.sum(1)
+    tail = torch.as_tensor(special.bdtrc((a - 1).cpu().numpy(), total.cpu().numpy(), 0.5), device=votes.device)
     return torch.where(2 * tail <= alpha, classes[:, 0], ABSTAIN)
 
 
@@ -80,29 +80,38 @@ def certify(selection: Tensor, votes: Tensor, *, sigma: float, alpha: float) -> 
 
     selection (N, K) and votes (N, K) count the classes of n_0 and of n noisy copies, drawn independently: the class is
     chosen on one sample and bounded on the other. With probability at least 1 - alpha the certificate of an image
-    holds. Cohen et al. 2019, CERTIFY.
+    holds, in exact arithmetic. Raises ValueError for one tensor as both samples. Cohen et al. 2019, CERTIFY.
     """
     checks.positive("sigma", sigma)
+    n = _votes_of_each(selection, votes)
+    chosen = selection.argmax(1)
+    lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], n, alpha)
+    return Certificate(torch.where(lower > 0.5, chosen, ABSTAIN), certified_radius(lower, sigma), lower)
+
+
+def _votes_of_each(selection: Tensor, votes: Tensor) -> int:
+    """n, how many copies of every image voted. Raises ValueError unless the two are samples as certify wants them."""
     if selection.shape != votes.shape:
         raise ValueError(f"selection and votes must agree, got {tuple(selection.shape)} and {tuple(votes.shape)}")
-    chosen = checks.counts("selection", selection, None).argmax(1)
+    if selection.data_ptr() == votes.data_ptr():
+        raise ValueError("selection and votes must be two samples, got the same tensor: it breaks the guarantee")
+    checks.counts("selection", selection, None)
     n = checks.counts("votes", votes, None).sum(1)
     if not (n == n[0]).all():
         raise ValueError(f"votes must hold as many copies of every image, got from {int(n.min())} to {int(n.max())}")
-    lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], int(n[0]), alpha)
-    return Certificate(torch.where(lower > 0.5, chosen, ABSTAIN), certified_radius(lower, sigma), lower)
+    return int(n[0])
 
 
 def max_certifiable_radius(n: int, alpha: float, sigma: float) -> float:
     r"""sigma Phi^{-1}(alpha^{1/n}): the radius of n votes that all agree, since P(Bin(n, p) >= n) = p^n. No
     certificate of n votes is larger.
 
-    It grows as sigma sqrt(2 ln n): 3.81 sigma for n = 100,000 and alpha = .001. Cohen et al. 2019, section 3.2.2.
+    It grows as sigma sqrt(2 ln n) for huge n only: 3.81 sigma for n = 100,000 and alpha = .001.
+    Cohen et al. 2019, section 3.2.2.
     """
     checks.level(alpha)
     checks.positive("sigma", sigma)
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    checks.whole("n", n)
     return float(certified_radius(alpha ** (1 / n), sigma))
 
 
@@ -117,10 +126,11 @@ def top_k_radius(p_label: Tensor, p_others: Tensor, k: int, sigma: float, *, hal
     """
     checks.positive("sigma", sigma)
     p_label, p_others = checks.probability("p_label", p_label), checks.probability("p_others", p_others)
-    if p_others.ndim != 2 or p_label.shape != p_others.shape[:1] or not 1 <= k <= p_others.shape[1]:
+    checks.whole("k", k)
+    if p_others.ndim != 2 or p_label.shape != p_others.shape[:1] or k > p_others.shape[1]:
         raise ValueError(f"k must lie in 1 ... K - 1 with p_label (N,) and p_others (N, K - 1), got k = {k} with "
                          f"{tuple(p_label.shape)} and {tuple(p_others.shape)}")  # fmt: skip
-    sums = p_others.topk(k, dim=1).values.flip(1).cumsum(1).minimum(1 - p_label[:, None])
+    sums = p_others.topk(k).values.flip(1).cumsum(1).minimum(1 - p_label[:, None])
     t = torch.arange(1, k + 1, device=sums.device)
     ours, theirs = torch.special.ndtri(p_label), torch.special.ndtri(sums)
 
@@ -133,23 +143,24 @@ def top_k_radius(p_label: Tensor, p_others: Tensor, k: int, sigma: float, *, hal
         middle = (low + high) / 2
         inside = holds(middle)
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
-    return torch.where(holds(torch.zeros_like(low)), low, 0.0)
+    return low
 
 
 def lecuyer_radius(p_a: Tensor, p_b: Tensor, sigma: float, *, points: int = 1000) -> Tensor:
-    r"""sup of sigma beta / sqrt(2 ln(1.25 (1 + e^beta) / (p_A - e^{2 beta} p_B))) over 0 < beta <= min(1,
-    ln(p_A / p_B) / 2), on a grid of `points`: what differential privacy certifies.
+    r"""max of sigma beta / sqrt(2 ln(1.25 (1 + e^beta) / (p_A - e^{2 beta} p_B))) over beta = (j - 1/2) / points
+    min(1, ln(p_A / p_B) / 2), j = 1 ... points: what differential privacy certifies.
 
     Noise of scale sigma is (beta, delta)-private for shifts of ||.||_2 <= r if sigma = r sqrt(2 ln(1.25 / delta)) /
     beta, beta <= 1; then A stays first if p_A > e^{2 beta} p_B + (1 + e^beta) delta. (N,), (N,) -> (N,); 0 where
     p_A <= p_B. Lecuyer et al. 2018, proposition 1, as in Cohen et al. 2019, appendix I.
     """
     checks.positive("sigma", sigma)
-    p_a, p_b = torch.broadcast_tensors(checks.probability("p_a", p_a), checks.probability("p_b", p_b))
-    limit = (0.5 * (p_a / p_b).log()).clamp(min=0, max=1)
-    beta = limit[..., None] * torch.arange(1, points + 1, device=p_a.device, dtype=torch.float64) / points
+    checks.whole("points", points)
+    p_a, p_b = checks.probability("p_a", p_a), checks.probability("p_b", p_b)
+    limit = (0.5 * (p_a / p_b).log()).clamp(max=1)
+    beta = limit[..., None] * (torch.arange(1, points + 1, device=p_a.device) - 0.5) / points
     room = p_a[..., None] - (2 * beta).exp() * p_b[..., None]  # (1 + e^beta) delta
-    private = sigma * beta / (2 * (1.25 * (1 + beta.exp()) / room.clamp(min=0)).log()).sqrt()
+    private = sigma * beta / (2 * (1.25 * (1 + beta.exp()) / room).log()).sqrt()
     return torch.where(p_a > p_b, private.amax(-1), 0.0)
 
 

@@ -1,5 +1,6 @@
 """Lipschitz bounds of networks and the radii that follow from them."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -18,23 +19,18 @@ def lipschitz_upper_bound(weights: Sequence[Tensor]) -> float:
     steps that raise no distance. Raises ValueError for no weights or for shapes that do not chain. Szegedy et al. 2013,
     section 4.3.
     """
-    weights = list(weights)
-    if not weights or any(w.ndim != 2 for w in weights):
-        raise ValueError(f"weights must be one or more matrices, got shapes {[tuple(w.shape) for w in weights]}")
-    for first, second in zip(weights, weights[1:], strict=False):
-        if second.shape[1] != first.shape[0]:
-            raise ValueError(f"weights must chain, got {tuple(second.shape)} after {tuple(first.shape)}")
-    return math.prod(float(torch.linalg.matrix_norm(w, 2)) for w in weights)
+    return math.prod(float(torch.linalg.matrix_norm(w, 2)) for w in _chain(weights))
 
 
 def margin_radius(logits: Tensor, y: Tensor, lipschitz: float, *, per_logit: bool = False) -> Tensor:
     r"""r = max(M, 0) / (sqrt(2) L),  M = z_y - max_{k != y} z_k, L the constant of the whole map x -> z;
     per_logit: r = max(M, 0) / (2 L), L the constant of every single logit.
 
-    Within ||delta||_2 < r the prediction stays y. (N, K), (N,) -> (N,). Raises ValueError for lipschitz <= 0.
-    Tsuzuku et al. 2018, proposition 1; Hein & Andriushchenko 2017.
+    Within ||delta||_2 < r the prediction stays y. (N, K), (N,) -> (N,). Raises ValueError for lipschitz <= 0, for other
+    shapes, and for logits that are NaN or infinite. Tsuzuku et al. 2018, proposition 1; Hein & Andriushchenko 2017.
     """
     checks.positive("lipschitz", lipschitz)
+    check_scores(logits, y)
     return margin(logits, y).clamp(min=0) / ((2 if per_logit else math.sqrt(2)) * lipschitz)
 
 
@@ -91,6 +87,38 @@ def local_lipschitz(model: Model, x: Tensor) -> Tensor:
     """
     _, j = jacobian(model, x)
     return torch.linalg.matrix_norm(j.flatten(2), 2)
+
+
+def check_scores(logits: Tensor, y: Tensor) -> None:
+    """Raise ValueError unless logits (N, K), K >= 2, are finite and y (N,) holds whole numbers in 0 ... K - 1."""
+    if logits.ndim != 2 or logits.shape[1] < 2 or y.shape != logits.shape[:1] or y.is_floating_point():
+        raise ValueError(
+            f"need logits (N, K), K >= 2, and whole numbers y (N,), got {tuple(logits.shape)} and {tuple(y.shape)} "
+            f"of {y.dtype}"
+        )
+    if not logits.isfinite().all():
+        raise ValueError(f"logits must be finite, got {int((~logits.isfinite()).sum())} NaN or infinite entries")
+    check_labels(y, logits.shape[1])
+
+
+def check_labels(y: Tensor, classes: int) -> None:
+    """Raise ValueError unless every label lies in 0 ... classes - 1."""
+    if ((y < 0) | (y >= classes)).any():
+        raise ValueError(f"y must lie in 0 ... {classes - 1}, got from {int(y.min())} to {int(y.max())}")
+
+
+def _chain(weights: Sequence[Tensor]) -> list[Tensor]:
+    """The matrices, as a list. Raises ValueError for none, for other shapes, for shapes that do not chain, for NaN."""
+    weights = list(weights)
+    if not weights or any(w.ndim != 2 for w in weights):
+        raise ValueError(f"weights must be one or more matrices, got shapes {[tuple(w.shape) for w in weights]}")
+    for first, second in itertools.pairwise(weights):
+        if second.shape[1] != first.shape[0]:
+            raise ValueError(f"weights must chain, got {tuple(second.shape)} after {tuple(first.shape)}")
+    for k, w in enumerate(weights):
+        if not w.isfinite().all():
+            raise ValueError(f"weights must be finite, got {int((~w.isfinite()).sum())} NaN or infinite in matrix {k}")
+    return weights
 
 
 def _layers(model: nn.Sequential) -> Iterator[nn.Module]:

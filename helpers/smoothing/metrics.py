@@ -51,10 +51,13 @@ def samples_needed(radius: float, sigma: float, alpha: float) -> int:
     r"""The least n with max_certifiable_radius(n, alpha, sigma) >= radius:  ceil(ln alpha / ln Phi(radius / sigma)).
 
     radius = 4 sigma and alpha = .001 need about 218,000 votes, all of which must agree. Raises ValueError for
-    sigma <= 0, radius <= 0, alpha outside (0, 1). Cohen et al. 2019, section 3.2.2.
+    sigma <= 0, radius <= 0, radius >= 37 sigma (no float64 holds 1 - Phi there), alpha outside (0, 1). Cohen et al.
+    2019, section 3.2.2.
     """
     checks.positive("sigma", sigma)
     checks.positive("radius", radius)
     checks.level(alpha)
+    if not radius < 37 * sigma:
+        raise ValueError(f"radius must be below 37 sigma = {37 * sigma:.4g}, got {radius}: no computer counts so far")
     log_p = float(torch.special.log_ndtr(torch.tensor(radius / sigma, dtype=torch.float64)))
     return math.ceil(math.log(alpha) / log_p)

@@ -95,6 +95,7 @@ def smoothadv_loss(
             return mean_log_softmax(model, z + noise)
 
         radius = eps() if callable(eps) else eps
+        checks.at_least("eps", radius, 0)
         x_adv = pgd_l2(smoothed, x, y, eps=radius, steps=steps, generator=generator) if radius > 0 else x
         return cross_entropy(model((x_adv.detach() + noise).flatten(0, 1)), y.repeat(copies)).mean()
 

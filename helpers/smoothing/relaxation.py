@@ -6,7 +6,7 @@ import torch
 from scipy import optimize
 from torch import Tensor, nn
 
-from helpers.smoothing.bounds import interval_step
+from helpers.smoothing.bounds import check_box, interval_step
 
 
 def triangle(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -16,8 +16,7 @@ def triangle(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Where the sign is known the three are exact: (1, 1, 0) for l >= 0, (0, 0, 0) for u <= 0. Any one shape. Zhang et al.
     2018, section 3.2; the triangle is the convex hull of the graph, Wong & Kolter 2017, figure 2.
     """
-    if not (lower <= upper).all():
-        raise ValueError(f"lower must be at most upper, but lies above it by {float((lower - upper).max()):.4g}")
+    check_box(lower, upper)
     known = (lower >= 0) | (upper <= 0)
     on = (lower >= 0).to(lower)
     s = torch.where(known, on, upper / torch.where(known, 1, upper - lower))
@@ -30,10 +29,12 @@ def linear_bounds(model: nn.Sequential, lower: Tensor, upper: Tensor) -> tuple[T
     layer, an entry of positive weight by one side of its triangle and one of negative weight by the other.
 
     (N, ...) twice -> (N, K) twice. The bounds before each ReLU are found in the same way, and the interval bound is
-    taken where it is tighter, which the fixed slope a may leave it. Dense nets: Flatten, Linear, ReLU; raises
-    ValueError for others. Zhang et al. 2018 (CROWN), theorem 3.2.
+    taken where it is tighter, which the fixed slope a may leave it, and where a rounding would make the two cross.
+    Bounds in exact arithmetic: float32 may pass them by some 1e-6 of their size. Dense nets: Flatten, Linear, ReLU;
+    raises ValueError for others and where lower > upper. Zhang et al. 2018 (CROWN), theorem 3.2.
     """
     _dense(model)
+    check_box(lower, upper)
     box = lower.flatten(1), upper.flatten(1)
     seen: list[tuple[Tensor, Tensor]] = []  # (lower, upper) before each ReLU
     passed: list[nn.Module] = []  # the layers so far
@@ -45,7 +46,9 @@ def linear_bounds(model: nn.Sequential, lower: Tensor, upper: Tensor) -> tuple[T
         passed.append(layer)
         if isinstance(layer, nn.Linear):
             tight = _backward(passed, seen, box)
-            low, high = torch.maximum(low, tight[0]), torch.minimum(high, tight[1])
+            both = torch.maximum(low, tight[0]), torch.minimum(high, tight[1])
+            crossed = both[0] > both[1]  # by a rounding, where the box is narrow
+            low, high = torch.where(crossed, low, both[0]), torch.where(crossed, high, both[1])
     return low, high
 
 
@@ -85,6 +88,7 @@ def exact_range(model: nn.Sequential, lower: Tensor, upper: Tensor) -> tuple[Ten
     nets as in linear_bounds; raises RuntimeError if the solver gives up. Tjeng et al. 2017, section 4.
     """
     _dense(model)
+    check_box(lower, upper)
     program, layers = _Program(lower, upper), [layer for layer in model if not isinstance(layer, nn.Flatten)]
     for index, layer in enumerate(layers):
         if isinstance(layer, nn.Linear):

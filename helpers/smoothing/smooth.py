@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from helpers import checks, runtime
 from helpers.attacks.pgd import pgd_l2
-from helpers.attacks.threat import Model, check_batch
+from helpers.attacks.threat import Model, check_batch, check_logits
 from helpers.smoothing.certificates import ABSTAIN, Certificate, certify, smoothed_predict
 from helpers.smoothing.noise_training import mean_log_softmax, noisy_copies
 from helpers.training import evaluating
@@ -26,7 +26,9 @@ class Smooth:
     itself needs for that many comes on top. On a CPU the votes do not depend on the budget where a picture has a
     multiple of 16 entries. Every method runs f in evaluation mode, and draws from `generator`, which lives where x
     does. Each raises ValueError for logits that are NaN or fewer than two a row, for x that is no batch or lives
-    elsewhere than f, for n < 1. Cohen et al. 2019, section 3.2.
+    elsewhere than f or is in half precision, for n < 1. The guarantee is one of exact arithmetic: f sees x + sigma xi
+    rounded, and far from 0 (|x| near 1e7 in float32) a point on the boundary was certified every time; keep x within
+    some units of 0. Cohen et al. 2019, section 3.2; Voracek & Hein 2023 on rounding.
     """
 
     def __init__(self, model: Model, sigma: float, *, budget: int | None = None) -> None:
@@ -90,6 +92,7 @@ class Smooth:
         All N n copies exist at once, so that gradients can flow: the budget does not hold here.
         """
         self._classes(x, generator)
+        _refuse_soft_max(self.model, x)
         with evaluating(self.model):
             return mean_log_softmax(self.model, noisy_copies(x, self.sigma, n, generator)).exp()
 
@@ -111,6 +114,9 @@ class Smooth:
                 for i in range(start // n, -(-stop // n)):  # the images whose copies these are
                     copies[max(0, i * n - start) : (i + 1) * n - start] += x[i]
                 logits = self.model(copies)
+                if logits.shape != (len(copies), classes):
+                    raise ValueError(f"the model must return logits {len(copies), classes} for {len(copies)} copies, "
+                                     f"one row for each, got {tuple(logits.shape)}")  # fmt: skip
                 row = torch.arange(start, stop, device=x.device) // n
                 flawed |= logits.isnan().any()
                 counts += torch.bincount(row * classes + logits.argmax(1), minlength=len(counts))
@@ -121,8 +127,9 @@ class Smooth:
     @torch.no_grad()
     def _classes(self, x: Tensor, generator: Generator | None) -> int:
         """K, the length of the logits of one image, and the checks of what goes in."""
-        if not x.is_floating_point() or x.ndim < 2 or len(x) == 0:
-            raise ValueError(f"x must be a non-empty floating batch (N, ...), got {tuple(x.shape)} of {x.dtype}")
+        if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2 or x.numel() == 0:
+            raise ValueError(f"x must be a non-empty floating batch (N, ...) of float32 or 64 (half precision proves "
+                             f"nothing), got {tuple(x.shape)} of {x.dtype}")  # fmt: skip
         weight = next(self.model.parameters(), x) if isinstance(self.model, nn.Module) else x
         if weight.device != x.device:
             raise ValueError(f"x must live where the model does, {weight.device}, got {x.device}: move one with .to()")
@@ -136,6 +143,14 @@ class Smooth:
         if logits.isnan().any():
             raise ValueError("the model must return logits without NaN, got NaN for the first image")
         return logits.shape[1]
+
+
+@torch.no_grad()
+def _refuse_soft_max(model: Model, x: Tensor) -> None:
+    """Raise ValueError unless f returns finite logits, and no probabilities, for the first images of x."""
+    with evaluating(model):
+        logits = model(x[:8].clone())
+    check_logits(logits, len(x[:8]), torch.zeros(1, dtype=torch.int64))
 
 
 @contextmanager
@@ -173,6 +188,7 @@ def pgd_smoothed(
     check_batch(x, y)
     checks.positive("sigma", sigma)
     checks.whole("samples", samples)
+    _refuse_soft_max(model, x)
     radii = torch.as_tensor(eps, dtype=x.dtype, device=x.device).expand(len(x))
     group = max(1, Smooth(model, sigma).batch(x) // samples)
     found = []

@@ -1,12 +1,39 @@
-"""Right answers of Lecture 9 in another style than the course's own."""
+"""Right answers of Lecture 9 in other styles than the course's own: `name`, `name_2` and `name_3` for each exercise."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import torch
 from scipy import optimize, stats
 
 from helpers.smoothing.certificates import Certificate
+from tests.smoothing.more_styles import (  # noqa: F401
+    certified_radius_2,
+    certified_radius_3,
+    certify_2,
+    certify_3,
+    clopper_pearson_lower_2,
+    clopper_pearson_lower_3,
+    interval_linear_2,
+    interval_linear_3,
+    lecuyer_radius_2,
+    lecuyer_radius_3,
+    lipschitz_upper_bound_2,
+    lipschitz_upper_bound_3,
+    margin_radius_2,
+    margin_radius_3,
+    max_certifiable_radius_2,
+    max_certifiable_radius_3,
+    neyman_pearson_bound_2,
+    neyman_pearson_bound_3,
+    smoothed_predict_2,
+    smoothed_predict_3,
+    top_k_radius_2,
+    top_k_radius_3,
+)
+
+F64 = torch.float64
 
 
 def lipschitz_upper_bound(weights):
@@ -46,8 +73,8 @@ def neyman_pearson_bound(p_a, distance, sigma):
 def certified_radius(p_a, sigma, p_b=None):
     """By torch's normal law, cut at zero."""
     normal = torch.distributions.Normal(0.0, sigma)
-    a = torch.as_tensor(p_a, dtype=torch.float64)
-    b = 1 - a if p_b is None else torch.as_tensor(p_b, dtype=torch.float64)
+    a = torch.as_tensor(p_a, dtype=F64)
+    b = 1 - a if p_b is None else torch.as_tensor(p_b, dtype=F64)
     return torch.clamp((normal.icdf(a) - normal.icdf(b)) / 2, min=0)
 
 
@@ -56,11 +83,11 @@ def clopper_pearson_lower(successes, n, alpha):
     k = torch.as_tensor(successes)
     counts = k.cpu().numpy()
     low, high = np.zeros(counts.shape), np.ones(counts.shape)
-    for _ in range(60):
+    for _ in range(50):
         p = (low + high) / 2
         seldom = stats.binom.sf(counts - 1, n, p) < alpha
         low, high = np.where(seldom, p, low), np.where(seldom, high, p)
-    return torch.as_tensor(np.where(counts > 0, low, 0.0), dtype=torch.float64, device=k.device)
+    return torch.as_tensor(np.where(counts > 0, low, 0.0), dtype=F64, device=k.device)
 
 
 def smoothed_predict(votes, alpha):
@@ -81,9 +108,9 @@ def certify(selection, votes, *, sigma, alpha):
         k, n = second[a], sum(second)
         p = stats.beta.ppf(alpha, k, n - k + 1) if k else 0.0
         predictions.append(a if p > 0.5 else -1)
-        radii.append(sigma * stats.norm.ppf(p) if p > 0.5 else 0.0)
+        radii.append(sigma * NormalDist().inv_cdf(p) if p > 0.5 else 0.0)
         bounds.append(p)
-    double = {"dtype": torch.float64, "device": votes.device}
+    double = {"dtype": F64, "device": votes.device}
     return Certificate(
         torch.tensor(predictions, device=votes.device), torch.tensor(radii, **double), torch.tensor(bounds, **double)
     )
@@ -109,21 +136,17 @@ def top_k_radius(p_label, p_others, k, sigma, *, halvings=60):
             if gap(0.0) > 0:
                 best = max(best, optimize.brentq(gap, 0, 30 * sigma))
         radii.append(best)
-    return torch.tensor(radii, dtype=torch.float64, device=p_label.device)
+    return torch.tensor(radii, dtype=F64, device=p_label.device)
 
 
 def lecuyer_radius(p_a, p_b, sigma, *, points=1000):
-    """Pair by pair, by a bounded search."""
+    """Pair by pair and beta by beta."""
     radii = []
     for a, b in zip(p_a.tolist(), p_b.tolist(), strict=True):
-        if a <= b:
-            radii.append(0.0)
-            continue
-
-        def less(beta, a=a, b=b):
-            delta = max((a - math.exp(2 * beta) * b) / (1 + math.exp(beta)), 1e-300)
-            return -sigma * beta / math.sqrt(2 * math.log(1.25 / delta))
-
-        found = optimize.minimize_scalar(less, bounds=(0, min(1, math.log(a / b) / 2)), method="bounded")
-        radii.append(-found.fun)
-    return torch.tensor(radii, dtype=torch.float64, device=p_a.device)
+        best = 0.0
+        for j in range(1, points + 1) if a > b else ():
+            beta = (j - 0.5) / points * min(1, math.log(a / b) / 2)
+            delta = (a - math.exp(2 * beta) * b) / (1 + math.exp(beta))
+            best = max(best, sigma * beta / math.sqrt(2 * math.log(1.25 / delta)))
+        radii.append(best)
+    return torch.tensor(radii, dtype=F64, device=p_a.device)

@@ -23,6 +23,16 @@ def dense(seed: int, sizes: tuple[int, ...] = (3, 6, 5, 2)) -> nn.Sequential:
     return models.mlp(sizes).double()
 
 
+NET, X, Y = dense(0), torch.rand(2, 3).double(), torch.tensor([0, 1])
+
+
+def broken() -> nn.Sequential:
+    """Its last bias is NaN."""
+    model = dense(0)
+    model[-1].bias.data[0] = math.nan
+    return model
+
+
 def corners(lower: Tensor, upper: Tensor) -> Tensor:
     signs = torch.tensor(list(itertools.product((0.0, 1.0), repeat=lower.shape[-1])), dtype=lower.dtype)
     return lower + signs * (upper - lower)
@@ -119,6 +129,19 @@ def test_the_triangle_holds_the_graph_of_relu() -> None:
     assert a.tolist() == [0, 1, 0, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("eps", [0.0, 1e-6, 0.001, 0.05])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 2), (4, 1, 6, 2), (3, 8, 8, 2)])
+def test_linear_bounds_take_narrow_boxes_and_narrow_nets(sizes: tuple[int, ...], eps: float) -> None:
+    """Where CROWN and the intervals agree but for a rounding their larger lower and smaller upper bound may cross."""
+    for seed in range(20):
+        model, x = dense(seed, sizes).float(), torch.rand(5, sizes[0], generator=runtime.generator(seed))
+        low, high = linear_bounds(model, *B.box(x, eps))
+        inner, outer = B.interval_bounds(model, *B.box(x, eps))
+        assert (low <= high).all() and (inner <= low + 1e-6).all() and (high <= outer + 1e-6).all()
+        z = model(x)
+        assert (low <= z + 1e-5).all() and (z <= high + 1e-5).all()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_interval_margins_are_sound_and_tighter_than_the_difference_of_bounds(seed: int) -> None:
     model = dense(seed, (4, 8, 3))
@@ -175,6 +198,23 @@ def test_ibp_training_certifies_what_plain_training_does_not() -> None:
         (lambda: linear_bounds(models.lenet(), *B.box(torch.rand(1, 1, 28, 28), 0.1)), "Linear, ReLU, ..., Linear"),
         (lambda: exact_range(nn.Sequential(nn.ReLU()), torch.zeros(2), torch.ones(2)), r"got \['ReLU'\]"),
         (lambda: triangle(torch.ones(1), torch.zeros(1)), "lies above it by 1"),
+        (lambda: triangle(torch.ones(2), torch.ones(1)), r"one shape, got \(2,\) and \(1,\)"),
+        (lambda: B.interval_bounds(NET, X[:1], X), r"one shape, got \(1, 3\) and \(2, 3\)"),
+        (lambda: B.interval_bounds(NET, X, X * math.inf), "the box must be finite, got 6"),
+        (lambda: B.interval_linear(X, X, torch.eye(2), torch.zeros(2)), r"need a box \(N, n\)"),
+        (lambda: B.interval_linear(X, X, torch.eye(3), torch.zeros(1)), r"got .*\(3, 3\), \(1,\)"),
+        (lambda: B.interval_linear(X[0], X[0], torch.eye(3), torch.zeros(3)), r"got \[\(3,\)"),
+        (lambda: B.interval_linear(X, X, math.nan * torch.eye(3), torch.zeros(3)), "weight and bias must be finite"),
+        (lambda: B.interval_linear(X, X, torch.eye(3), math.inf * torch.ones(3)), "weight and bias must be finite"),
+        (lambda: B.interval_margins(NET, X[:1], X, Y), "one shape"),
+        (lambda: B.interval_margins(NET, X, X, torch.tensor([0, 2])), r"y must lie in 0 \.\.\. 1, got from 0 to 2"),
+        (lambda: B.interval_margins(NET, X, X, torch.tensor([-1, 0])), r"y must lie in 0 \.\.\. 1, got from -1 to 0"),
+        (lambda: B.interval_margins(NET, X, X, Y[:1]), "one label per image, 2 integers"),
+        (lambda: B.interval_margins(NET, X, X, Y.double()), "one label per image, 2 integers"),
+        (lambda: B.interval_margins(nn.Sequential(), X, X, Y), "got no layers"),
+        (lambda: B.interval_margins(broken(), X, X, Y), "the weights must be finite"),
+        (lambda: linear_bounds(NET, X[:1], X), "one shape"),
+        (lambda: exact_range(NET, X[0], X[0] - 1), "lies above it by 1"),
     ],
 )
 def test_bad_input_is_named(call, message: str) -> None:

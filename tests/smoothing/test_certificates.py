@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from helpers import smoothing
 from helpers.smoothing import certificates as C, metrics
 
 P = torch.linspace(0.51, 0.9999, 60, dtype=torch.float64)
+VOTES = torch.tensor([[3, 4]])
 
 
 def renyi_divergence(p: Tensor, q: Tensor, order: Tensor) -> Tensor:
@@ -73,6 +75,15 @@ def test_the_published_table_has_a_figure_for_every_radius_and_falls() -> None:
         assert len(figures) == len(metrics.PUBLISHED_RADII) and list(figures) == sorted(figures, reverse=True)
 
 
+def test_counts_of_any_integer_type_give_bounds_in_double_precision() -> None:
+    k = torch.tensor([0, 3, 19, 20])
+    votes = torch.tensor([[15, 5], [19, 1]])
+    for kind in (torch.int16, torch.int32, torch.uint8):
+        assert torch.equal(smoothing.clopper_pearson_lower(k.to(kind), 20, 0.05), C.clopper_pearson_lower(k, 20, 0.05))
+        assert torch.equal(smoothing.smoothed_predict(votes.to(kind), 0.001), smoothing.smoothed_predict(votes, 0.001))
+    assert smoothing.max_certifiable_radius(np.int64(50), 0.01, 1.0) == smoothing.max_certifiable_radius(50, 0.01, 1.0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -81,6 +92,14 @@ def test_the_published_table_has_a_figure_for_every_radius_and_falls() -> None:
         (lambda: C.hoeffding_lower(3, 2, 0.05), r"successes must lie in 0 \.\.\. 2"),
         (lambda: C.hoeffding_lower(3, 3, 0.0), "alpha must lie"),
         (lambda: metrics.samples_needed(0.0, 1.0, 0.05), "radius must be a positive number"),
+        (lambda: metrics.samples_needed(80.0, 2.0, 0.05), "radius must be below 37 sigma = 74, got 80"),
+        (lambda: smoothing.clopper_pearson_lower(3, math.nan, 0.05), "n must be an integer of at least 1, got nan"),
+        (lambda: smoothing.clopper_pearson_lower(3, math.inf, 0.05), "n must be an integer of at least 1, got inf"),
+        (lambda: smoothing.clopper_pearson_lower(3, 10.5, 0.05), "n must be an integer of at least 1, got 10.5"),
+        (lambda: smoothing.max_certifiable_radius(2.5, 0.05, 1.0), "n must be an integer of at least 1, got 2.5"),
+        (lambda: smoothing.max_certifiable_radius(True, 0.05, 1.0), "n must be an integer of at least 1, got True"),
+        (lambda: smoothing.lecuyer_radius(P, P, 1.0, points=0), "points must be an integer of at least 1, got 0"),
+        (lambda: smoothing.certify(VOTES, VOTES, sigma=1.0, alpha=0.05), "must be two samples, got the same tensor"),
         (lambda: metrics.certified_accuracy(P, P, P[:3], P), "need prediction, radius, y"),
         (lambda: metrics.certified_accuracy(P, P, P, torch.tensor(0.5)), r"radii \(R,\)"),
         (lambda: metrics.average_certified_radius(P[:0], P[:0], P[:0]), "N >= 1"),

@@ -98,11 +98,18 @@ def test_training_with_noise_makes_a_toy_certifiable(name: str) -> None:
     assert found.prediction.tolist() == [0, 1] and (found.radius > 0.7).all() and (found.radius < 1.0 + 0.1).all()
 
 
+LINEAR = nn.Linear(3, 2)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: T.gaussian_loss(0.0), "sigma must be a positive number, got 0.0"),
         (lambda: T.consistency_loss(0.5, copies=0), "copies must be an integer of at least 1, got 0"),
+        (
+            lambda: T.smoothadv_loss(0.5, eps=-1.0)(LINEAR, torch.rand(2, 3), torch.tensor([0, 1])),
+            "eps must be at least 0",
+        ),
         (lambda: T.smoothadv_loss(-0.5, eps=1.0), "sigma must be a positive number, got -0.5"),
         (lambda: T.noisy_copies(torch.zeros(1, 2), 0.5, 0), "copies must be"),
     ],

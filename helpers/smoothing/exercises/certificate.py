@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.special import ndtri
 
 from helpers import smoothing
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
 from helpers.smoothing.certificates import ABSTAIN, Certificate, certified_radius, clopper_pearson_lower
-from helpers.smoothing.exercises.gaussian import F64, MISSED
+from helpers.smoothing.exercises.gaussian import ATOL, F64, RTOL, scale
 
 Function = Callable[..., Any]
 
@@ -44,7 +43,6 @@ def _seldom_too_high(f: Function, draw: Draw) -> None:
         "the luck of the draw)",
         got=f"above it for {rate:.1%}",
         on="images with ten equally probable classes, n = 1,000, alpha = 0.05",
-        meaning="A bound holds with probability 1 - alpha for a class that was fixed before its votes were counted.",
     )
 
 
@@ -60,90 +58,138 @@ def _other_choice(f: Function, draw: Draw) -> None:
 
 
 def _constant(f: Function, draw: Draw) -> None:
-    n, alpha, sigma = draw.integer(50, 5000), draw.choice([0.05, 0.001]), draw.number(0.1, 1.0)
+    n, alpha, sigma = draw.integer(50, 5000), draw.choice([0.05, 0.001]), scale(draw)
     classes = draw.integers(0, 4, 6)
     hot = torch.nn.functional.one_hot(classes, 4)
     got = f(100 * hot, n * hot, sigma=sigma, alpha=alpha)
     agree(got.prediction, classes)
     ceiling = torch.full((6,), smoothing.max_certifiable_radius(n, alpha, sigma), dtype=F64, device=draw.device)
-    agree(got.radius, ceiling, rtol=1e-4, atol=MISSED, meaning="n votes that agree give sigma Phi^{-1}(alpha^{1/n}).")
+    agree(got.radius, ceiling, rtol=RTOL, atol=ATOL)
 
 
 def _sampled(draw: Draw) -> Any:
     """Clear images, close ones, hopeless ones; no tie in the selection."""
-    top = torch.cat(
-        [draw.uniform(8, low=0.6, high=0.99), draw.uniform(6, low=0.45, high=0.6), draw.uniform(4, high=0.4)]
-    )
-    others = draw.probabilities(18, 4) * (1 - top[:, None])
-    order = draw.uniform(18, 5).argsort(1)
-    p = torch.cat([top[:, None], others], 1).gather(1, order).double()
-    selection, n = drawn(draw, p, 30), draw.choice([200, 1000])
-    unique = 5 * selection + draw.uniform(18, 5).argsort(1)
-    return args(unique, drawn(draw, p, n), sigma=draw.number(0.1, 0.8), alpha=draw.number(0.001, 0.1))
+    low, high = [0.6] * 8 + [0.45] * 6 + [0.2] * 4, [0.99] * 8 + [0.6] * 6 + [0.4] * 4
+    top = torch.tensor(low, dtype=F64) + draw.uniform(18).cpu() * (torch.tensor(high) - torch.tensor(low))
+    classes = draw.choice([5, 2])
+    others = draw.probabilities(18, classes - 1).cpu() * (1 - top[:, None])
+    order = draw.uniform(18, classes).cpu().argsort(1)
+    p = torch.cat([top[:, None], others], 1).gather(1, order).double().to(draw.device)
+    selection, n = drawn(draw, p, 31), draw.choice([20, 200, 1000])
+    unique = classes * selection + draw.uniform(18, classes).argsort(1)
+    return args(unique, drawn(draw, p, n), sigma=scale(draw), alpha=draw.number(0.001, 0.1))
 
 
-def _certifies(
-    choose: Callable[[Tensor, Tensor], Tensor] = lambda selection, votes: selection.argmax(1),
-    count: Callable[[Tensor, Tensor], Tensor] = lambda selection, votes: votes,
-    *,
-    share: Callable[[float, int], float] = lambda alpha, classes: alpha,
-    bound: bool = True,
-    abstain: bool = True,
-    cut: bool = True,
-    scaled: bool = True,
-) -> Function:
-    def answer(selection, votes, *, sigma, alpha):  # type: ignore[no-untyped-def]
-        chosen, counts = choose(selection, votes), count(selection, votes)
-        k, n = counts.gather(1, chosen[:, None])[:, 0], int(counts[0].sum())
-        lower = clopper_pearson_lower(k, n, share(alpha, votes.shape[1])) if bound else k.double() / n
-        scale = sigma if scaled else 1.0
-        radius = certified_radius(lower, scale) if cut else scale * ndtri(lower)
-        return Certificate(torch.where(lower > 0.5, chosen, ABSTAIN) if abstain else chosen, radius, lower)
-
-    return answer
-
+CHOICE, COUNT = "selection.argmax(1)", "votes.gather(1, chosen[:, None])[:, 0]"
+BOUND = f"clopper_pearson_lower({COUNT}, n, alpha)"
 
 certify = Exercise(
     "9.8",
     smoothing.certify,
     given=flawed,
     checks=(
-        holds("its bound is above the truth for at most alpha of the images", _seldom_too_high, seconds=15),
-        holds("certifies the class of the first sample, or none", _other_choice),
-        holds("votes that all agree give the largest radius that n votes can", _constant),
-        same("is the certificate of CERTIFY", _sampled, rtol=1e-4, atol=MISSED, times=4, seconds=15),
+        holds(
+            "its bound is above the truth for at most alpha of the images",
+            _seldom_too_high,
+            seconds=15,
+            meaning="A bound holds with probability 1 - alpha for a class that was fixed before its votes were "
+            "counted.",
+        ),
+        holds(
+            "certifies the class of the first sample, or none",
+            _other_choice,
+            meaning="The first sample alone names the class; where the second has no votes for it, nothing is "
+            "certified: -1, radius 0, bound 0.",
+        ),
+        holds(
+            "votes that all agree give the largest radius that n votes can",
+            _constant,
+            times=2,
+            meaning="n votes that agree give sigma Phi^{-1}(alpha^{1/n}).",
+        ),
+        same(
+            "is the certificate of CERTIFY",
+            _sampled,
+            rtol=RTOL,
+            atol=ATOL,
+            times=4,
+            seconds=15,
+            meaning="prediction: the class of the first sample, or -1; radius: sigma Phi^{-1}(lower), or 0; lower: the "
+            "Clopper-Pearson bound at alpha from the second sample, whatever the prediction is.",
+        ),
+        same(
+            "abstains on a bound of exactly 1/2, and on one vote",
+            lambda draw: args(
+                torch.tensor([[2, 1], [0, 3]], device=draw.device),
+                torch.tensor([[1, 0], [1, 0]], device=draw.device),
+                sigma=scale(draw),
+                alpha=draw.choice([0.5, 0.001, 0.6]),
+            ),
+            rtol=RTOL,
+            atol=ATOL,
+            meaning="A is certified only where the bound is above 1/2; with one vote it is alpha or 0.",
+        ),
     ),
     mistakes=(
         (
             "The class is still chosen by the votes that bound it. The winner of ten equal classes has more than its "
             "share of just these votes, by luck: choose on `selection`, which is a sample of its own.",
-            _certifies(lambda selection, votes: votes.argmax(1)),
+            {CHOICE: "votes.argmax(1)"},
         ),
         (
             "The votes that bound the class still take part in choosing it: choose on `selection` alone.",
-            _certifies(lambda selection, votes: (selection + votes).argmax(1)),
+            {CHOICE: "(selection + votes).argmax(1)"},
         ),
         (
             "Now the class is chosen and bounded on `selection`: the bound belongs to `votes`, drawn independently.",
-            _certifies(count=lambda selection, votes: selection),
+            {COUNT: COUNT.replace("votes", "selection"), "[:, 0], n": "[:, 0], int(selection[0].sum())"},
+        ),
+        (
+            "The samples are exchanged: `selection` chooses, `votes` bounds.",
+            {
+                CHOICE: "votes.argmax(1)",
+                COUNT: COUNT.replace("votes", "selection"),
+                "[:, 0], n": "[:, 0], int(selection[0].sum())",
+            },
         ),
         (
             "The sum of both samples still holds the votes that chose the class: bound it on `votes` alone.",
-            _certifies(count=lambda selection, votes: selection + votes),
+            {
+                COUNT: COUNT.replace("votes", "(selection + votes)"),
+                "[:, 0], n": "[:, 0], int((selection + votes)[0].sum())",
+            },
         ),
         (
             "alpha / K does repair the guarantee (a union bound), but pays for it with smaller radii; the first sample "
             "is there to choose the class.",
-            _certifies(lambda selection, votes: votes.argmax(1), share=lambda alpha, classes: alpha / classes),
+            {CHOICE: "votes.argmax(1)", "n, alpha)": "n, alpha / votes.shape[1])"},
+        ),
+        (
+            "The choice is right now; the union bound alpha / K on top of it is not needed, and costs radius.",
+            {"n, alpha)": "n, alpha / votes.shape[1])"},
         ),
         (
             "The choice is right now; but the bound is one-sided: alpha, not alpha / 2.",
-            _certifies(share=lambda alpha, classes: alpha / 2),
+            {"n, alpha)": "n, alpha / 2)"},
         ),
-        ("k / n is the estimate; the certificate needs the lower bound of Exercise 9.6.", _certifies(bound=False)),
-        ("Where the bound is not above 1/2, abstain: prediction -1.", _certifies(abstain=False)),
-        ("Where nothing is certified the radius is 0, not negative.", _certifies(cut=False)),
-        ("sigma is forgotten in the radius.", _certifies(scaled=False)),
+        (
+            "k / n is the estimate; the certificate needs the lower bound of Exercise 9.6.",
+            {BOUND: f"{COUNT}.double() / n"},
+        ),
+        (
+            "Where the bound is not above 1/2, abstain: prediction -1.",
+            {"torch.where(lower > 0.5, chosen, ABSTAIN)": "chosen"},
+        ),
+        (
+            "`lower` is the bound of p_A behind the answer, also where that is to abstain.",
+            {"sigma), lower)": "sigma), torch.where(lower > 0.5, lower, 0.0))"},
+        ),
+        ("ABSTAIN is -1; 0 is a class.", {"ABSTAIN": "0"}),
+        (
+            "Where nothing is certified the radius is 0, not negative.",
+            {"certified_radius(lower, sigma)": "sigma * torch.special.ndtri(lower)"},
+        ),
+        ("sigma is forgotten in the radius.", {"certified_radius(lower, sigma)": "certified_radius(lower, 1.0)"}),
     ),
     hints=(
         "Which arguments does it use? And what was each of the two samples drawn for?",

@@ -1,0 +1,108 @@
+"""Mutants of Lecture 9's references that are no mistakes, each with the reason: see tools.mutants."""
+
+GUARD = "it refuses bad input, of which the stub says nothing"
+AXIS = "the last of two axes"
+ZERO = "-0.0 is 0"
+CPU = "matters on a GPU only"
+WHOLE = "only whole numbers go in, and Python's floats"
+DEFAULT = "a default that another precision would serve as well"
+
+
+def guard(check: str, name: str) -> dict[str, str]:
+    """The check of an argument left out."""
+    call = f"checks.{check}({name})" if check == "level" else f"checks.{check}('{name}', {name})"
+    return {f"{call} -> left out": GUARD, f"{call} -> checks": GUARD}
+
+
+EQUIVALENT = {
+    "lipschitz_upper_bound": {
+        "_chain(weights) -> weights": GUARD,
+        "single precision inside": "power iteration, which is a right answer, is no more precise than 1e-3",
+    },
+    "margin_radius": {
+        **guard("positive", "lipschitz"),
+        "check_scores(logits, y) -> left out": GUARD,
+        "check_scores(logits, y) -> logits": GUARD,
+    },
+    "interval_linear": {
+        "check_box(lower, upper) -> left out": GUARD,
+        "check_box(lower, upper) -> lower": GUARD,
+        "check_affine(lower, weight, bias) -> left out": GUARD,
+        "check_affine(lower, weight, bias) -> lower": GUARD,
+    },
+    "neyman_pearson_bound": {
+        **guard("positive", "sigma"),
+        "torch.as_tensor(distance, dtype=torch.float64) -> torch.as_tensor(distance)": "a number is then off by 6e-8 of "
+        "itself, as it is in the right answer torch.as_tensor(distance).double()",
+    },
+    "certified_radius": {
+        **guard("positive", "sigma"),
+        "p_a > p_b -> p_a >= p_b": "where both are equal the formula gives 0 too (0 = 0 and 1 = 1 are no "
+        "probabilities of two classes)",
+        "0.0 -> -0.0 in return torch.where(p_a > p_b, radius, 0.0)": ZERO,
+    },
+    "clopper_pearson_lower": {
+        **guard("level", "alpha"),
+        "checks.counts('successes', torch.as_tensor(successes), n).double() -> "
+        "checks.counts('successes', torch.as_tensor(successes), n)": "scipy takes int64 as float64; it matters for "
+        "int16, which test_certificates has",
+        "k.cpu().numpy() -> k.cpu()": "scipy takes tensors of a CPU as well",
+        "k.cpu() -> k": CPU,
+        "(n - k + 1).cpu().numpy() -> (n - k + 1).cpu()": "scipy takes tensors of a CPU as well",
+        "(n - k + 1).cpu() -> n - k + 1": CPU,
+        "0.0 -> -0.0 in return torch.where(k > 0, torch.as_tensor(p, device=k.device), 0.0)": ZERO,
+        "single precision inside": WHOLE,
+    },
+    "smoothed_predict": {
+        **guard("level", "alpha"),
+        "top[:, 0].double() -> top[:, 0]": "scipy takes int64 as "
+        "float64; it matters for int16, which test_certificates has",
+        "1 -> -1 in a, total = (top[:, 0], top.sum(1))": AXIS,
+        "(a - 1).cpu().numpy() -> (a - 1).cpu()": "scipy takes tensors of a CPU as well",
+        "(a - 1).cpu() -> a - 1": CPU,
+        "total.cpu().numpy() -> total.cpu()": "scipy takes tensors of a CPU as well",
+        "total.cpu() -> total": CPU,
+        "2 * tail <= alpha -> 2 * tail < alpha": "differs where the P-value is alpha to the last bit, which rounding "
+        "decides: two right ways to sum the tail differ there",
+        "single precision inside": WHOLE,
+    },
+    "certify": {
+        **guard("positive", "sigma"),
+        "1 -> -1 in chosen = selection.argmax(1)": AXIS,
+        "1 -> -1 in lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], n, alpha)": AXIS,
+        "0 -> -1 in lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], n, alpha)": "the only column",
+        "single precision inside": WHOLE,
+    },
+    "max_certifiable_radius": {
+        **guard("level", "alpha"),
+        **guard("positive", "sigma"),
+        **guard("whole", "n"),
+        "single precision inside": WHOLE,
+    },
+    "top_k_radius": {
+        **guard("positive", "sigma"),
+        **guard("whole", "k"),
+        "60 -> 61 in def top_k_radius(p_label, p_others, k, sigma, *, halvings=60):": DEFAULT,
+        "60 -> 59 in def top_k_radius(p_label, p_others, k, sigma, *, halvings=60):": DEFAULT,
+        "1 -> -1 in sums = p_others.topk(k).values.flip(1).cumsum(1).minimum(1 - p_label[:, None])": AXIS,
+        "1 -> -1 in sums = p_others.topk(k).values.flip(1).cumsum(1).minimum(1 - p_label[:, None]) (2)": AXIS,
+        "torch.special.ndtr(ours - r / sigma) > rivals.amin(1) -> torch.special.ndtr(ours - r / sigma) >= "
+        "rivals.amin(1)": "differs at the root itself, which a bisection meets within 2^-60 anyhow",
+        "1 -> -1 in return torch.special.ndtr(ours - r / sigma) > rivals.amin(1)": AXIS,
+        "40 -> 41 in low, high = (torch.zeros_like(p_label), torch.full_like(p_label, 40 * sigma))": "any interval "
+        "that holds the root does, if it is no wider by much",
+        "40 -> 39 in low, high = (torch.zeros_like(p_label), torch.full_like(p_label, 40 * sigma))": "any interval "
+        "that holds the root does",
+    },
+    "lecuyer_radius": {
+        **guard("positive", "sigma"),
+        **guard("whole", "points"),
+        "torch.arange(1, points + 1, device=p_a.device) -> torch.arange(points + 1, device=p_a.device)": "one beta "
+        "more, below 0, where the radius is negative: never the largest",
+        "1 -> -1 in beta = limit[..., None] * (torch.arange(1, points + 1, device=p_a.device) - 0.5) / points": "two "
+        "beta more, below 0, where the radius is negative: never the largest",
+        "p_a > p_b -> p_a >= p_b": "where both are equal beta is 0, and so is the formula",
+        "1 -> -1 in return torch.where(p_a > p_b, private.amax(-1), 0.0)": AXIS,
+        "0.0 -> -0.0 in return torch.where(p_a > p_b, private.amax(-1), 0.0)": ZERO,
+    },
+}
