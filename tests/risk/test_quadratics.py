@@ -33,6 +33,9 @@ def test_spectral_radius_is_that_of_the_iteration_matrix(g: torch.Generator) -> 
     beta = torch.tensor([0.0, 0.3, 0.9], dtype=torch.float64)
     eigenvalues = torch.tensor([0.5, 4.0, 11.0], dtype=torch.float64)
     ours = quadratics.spectral_radius(eta, beta, eigenvalues)
+    b = math.sqrt(3.5 * 0.25)  # a complex pair, not far from a double root
+    near = quadratics.spectral_radius(torch.tensor(1.25 - b), torch.tensor(0.25), torch.ones(1))
+    assert math.isclose(near, 0.5, rel_tol=1e-6)
     assert ours.shape == (6, 3)
     for i, j in itertools.product(range(6), range(3)):
         e, b = eta[i].item(), beta[j].item()
