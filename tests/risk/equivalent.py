@@ -50,6 +50,7 @@ OPTIONS = (
 LIBRARY = {
     "information._distributions": {
         "0 -> -1 in if p.shape != distributions[0].shape:": "of one or two, each is compared with either",
+        "(p.sum(-1) - 1).abs() < 0.0001 -> (p.sum(-1) - 1).abs() <= 0.0001": "no sum is off by exactly that",
     },
     "information.cross_entropy": ORDER,
     "information.kl_divergence": {**ORDER, **XLOGY},
