@@ -72,6 +72,7 @@ LIBRARY = {
     "methods.next_batch": {"margin.abs() -> margin.square()": "in the same order"},
     "methods.lbfgs": {
         "value.item() -> value": NUMPY,
+        "flat.copy() -> flat": "this SciPy hands the callback a copy",
         "gradient.cpu().numpy().ravel() -> gradient.cpu().numpy()": NUMPY,
         "gradient.cpu().numpy() -> gradient.cpu()": NUMPY,
         "gradient.cpu() -> gradient": "the same without a GPU",
