@@ -69,9 +69,9 @@ def lbfgs(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], w: Tens
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = value_and_gradient(unpack(flat))
-        return value.item(), gradient.double().cpu().numpy().ravel()
+        return value.item(), gradient.cpu().numpy().ravel()
 
-    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+    options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
     keep = lambda flat: path.append(unpack(flat.copy()))  # noqa: E731
-    minimize(objective, w.double().cpu().numpy().ravel(), jac=True, method="L-BFGS-B", callback=keep, options=options)
+    minimize(objective, w.cpu().numpy().ravel(), jac=True, method="L-BFGS-B", callback=keep, options=options)
     return torch.stack(path)

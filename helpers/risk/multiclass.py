@@ -29,4 +29,4 @@ def softmax_gradient(w: Tensor, x: Tensor, y: Tensor, tau: float = 0.0) -> Tenso
     """
     if y.shape != x.shape[:1] or w.shape[1:] != x.shape[1:]:
         raise ValueError(f"need w (K, d), x (k, d), y (k,), got {tuple(w.shape)}, {tuple(x.shape)}, {tuple(y.shape)}")
-    return (softmax(x @ w.T) - F.one_hot(y, len(w)).to(x.dtype)).T @ x / len(x) + tau * w
+    return (softmax(x @ w.T) - F.one_hot(y, len(w))).T @ x / len(x) + tau * w

@@ -45,9 +45,9 @@ def noise_floor(eta: float, *, mu: float, variance: float, beta: float = 0.0) ->
     r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)) ~ eta variance / (2 mu (1 - beta)).
 
     The stationary mean square of momentum SGD with a constant step on mu w^2 / 2 (the variance of an AR(2) process).
-    Raises ValueError unless eta > 0, variance >= 0, 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta): the process is stable.
+    Raises ValueError unless eta, mu > 0, variance >= 0, 0 <= beta < 1 and eta mu < 2 (1 + beta): the process is stable.
     """
-    if not (eta > 0 and variance >= 0 and 0 <= beta < 1 and 0 < eta * mu < 2 * (1 + beta)):
-        need = "eta > 0, variance >= 0, 0 <= beta < 1 and 0 < eta mu < 2 (1 + beta)"
+    if not (eta > 0 and mu > 0 and variance >= 0 and 0 <= beta < 1 and eta * mu < 2 * (1 + beta)):
+        need = "eta > 0, mu > 0, variance >= 0, 0 <= beta < 1 and eta mu < 2 (1 + beta)"
         raise ValueError(f"need {need}, got {eta=}, {mu=}, {variance=}, {beta=}")
     return eta * variance * (1 + beta) / ((1 - beta) * mu * (2 * (1 + beta) - eta * mu))

@@ -28,7 +28,7 @@ def spectral_radius(eta: Tensor, beta: Tensor, eigenvalues: Tensor) -> Tensor:
     eta and beta broadcast to (...), eigenvalues (d,) of the Hessian -> (...). Source: Polyak 1964.
     """
     b = 1 + beta.unsqueeze(-1) - eta.unsqueeze(-1) * eigenvalues
-    root = (b.square() - 4 * beta.unsqueeze(-1)).clamp(min=0).sqrt()
+    root = (b.square() - 4 * beta.unsqueeze(-1)).sqrt()  # NaN for complex roots
     real = (b.abs() + root) / 2
     return torch.where(b.square() < 4 * beta.unsqueeze(-1), beta.unsqueeze(-1).sqrt(), real).amax(-1)
 

@@ -23,12 +23,6 @@ def empirical_risk_2(loss, a, x, y):
     return (1 / m) * torch.sum(loss(a(x), y))
 
 
-def empirical_risk_3(loss, a, x, y):
-    """A product with equal weights."""
-    losses = loss(a(x), y)
-    return torch.full_like(losses, 1 / len(losses)) @ losses
-
-
 def empirical_risk_4(loss, a, x, y):
     """In double precision inside, built-in sum, back to the type of the losses."""
     losses = loss(a(x), y)
@@ -43,22 +37,11 @@ def logistic_loss_2(margin):
     return F.softplus(-margin)
 
 
-def logistic_loss_3(margin):
-    """max + log1p by hand; the kink of the maximum takes half of either side, that of abs cancels."""
-    a = torch.stack([torch.zeros_like(margin), -margin])
-    return torch.logsumexp(a, dim=0)
-
-
 def logistic_loss_4(margin):
     """Two branches, each fed with numbers it can bear."""
     positive = margin >= 0
     inside = torch.where(positive, margin, -margin)
     return torch.where(positive, torch.log1p(torch.exp(-inside)), inside + torch.log1p(torch.exp(-inside)))
-
-
-def logistic_loss_5(margin):
-    """The library's cross-entropy with logits."""
-    return F.binary_cross_entropy_with_logits(margin, torch.ones_like(margin), reduction="none")
 
 
 def gaussian_log_likelihood(y, mean, sigma):
@@ -77,11 +60,6 @@ def gaussian_log_likelihood_3(y, mean, sigma):
     """In double precision inside, with NumPy for the constant."""
     s = torch.tensor(float(sigma), dtype=torch.float64, device=y.device)
     return (-0.5 * ((y - mean).double() / s) ** 2 - torch.log(s) - 0.5 * np.log(2 * np.pi)).to(y.dtype)
-
-
-def gaussian_log_likelihood_4(y, mean, sigma):
-    """The flawed line with its one symbol."""
-    return -((y - mean) ** 2) / (2 * sigma**2) - 0.5 * math.log(2 * math.pi * sigma**2)
 
 
 def sgd_step(w, gradient, velocity, *, eta, beta=0.0, tau=0.0):
@@ -111,14 +89,6 @@ def sgd_step_3(w, gradient, velocity, *, eta, beta=0.0, tau=0.0):
     return (w.double() - eta * v).to(w.dtype), v.to(w.dtype)
 
 
-def sgd_step_4(w, gradient, velocity, *, eta, beta=0.0, tau=0.0):
-    """Multiplied out."""
-    return (
-        (1 - eta * tau) * w - eta * beta * velocity - eta * gradient,
-        torch.add(gradient, velocity, alpha=beta).add(w, alpha=tau),
-    )
-
-
 def optimal_step_quadratic(gradient, hessian):
     hg = (hessian @ gradient.unsqueeze(-1)).squeeze(-1)
     return torch.linalg.vecdot(gradient, gradient) / torch.linalg.vecdot(gradient, hg)
@@ -137,12 +107,6 @@ def optimal_step_quadratic_3(gradient, hessian):
     h = hessian.expand(*gradient.shape, d).reshape(-1, d, d).double().cpu().numpy()
     steps = [np.dot(a, a) / np.dot(a, np.dot(b, a)) for a, b in zip(g, h, strict=True)]
     return torch.tensor(np.array(steps)).to(gradient).reshape(gradient.shape[:-1])
-
-
-def optimal_step_quadratic_4(gradient, hessian):
-    """Of the unit vector: the length of g cancels."""
-    unit = gradient / gradient.norm(dim=-1, keepdim=True)
-    return 1 / (unit.unsqueeze(-1) * hessian * unit.unsqueeze(-2)).sum((-2, -1))
 
 
 def cosine_schedule(step, steps, peak, warmup=0):
@@ -258,11 +222,6 @@ def kl_divergence_4(p, q):
     return (p[k] * torch.log(p[k] / q[k])).sum()
 
 
-def kl_divergence_5(p, q):
-    """torch's, which takes ln q first, over the support of p."""
-    return torch.where(p > 0, F.kl_div(q.log(), p, reduction="none"), 0.0).sum(-1)
-
-
 def js_distance(p, q):
     """By entropies: JS = H(c) - (H(p) + H(q)) / 2."""
     c = 0.5 * (p + q)
@@ -281,10 +240,3 @@ def js_distance_3(p, q):
     a, b = p.double().cpu().numpy(), q.double().cpu().numpy()
     js = (scipy.special.rel_entr(a, (a + b) / 2) + scipy.special.rel_entr(b, (a + b) / 2)).sum(-1) / 2
     return torch.as_tensor(np.sqrt(np.maximum(js, 0))).to(p)
-
-
-def js_distance_4(p, q):
-    """Terms (p ln(2p/(p+q)) + q ln(2q/(p+q))) / 2, the absolute value under the root."""
-    s = (p + q).clamp(min=1e-300 if p.dtype == torch.float64 else 1e-38)
-    terms = torch.special.xlogy(p, 2 * p / s) + torch.special.xlogy(q, 2 * q / s)
-    return (terms.sum(-1) / 2).abs().sqrt()

@@ -16,7 +16,7 @@ Function = Callable[..., Any]
 
 
 def _scores(draw: Draw) -> Tensor:
-    return draw.normal(*draw.choice([(4, 3), (3, 3), (2, 3, 4), (5,), (2, 1)]), std=2.0)
+    return draw.normal(*draw.choice([(4, 3), (3, 3), (2, 3, 4), (5,)]), std=2.0)
 
 
 def _shift(f: Function, draw: Draw) -> None:
