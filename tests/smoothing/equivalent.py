@@ -32,8 +32,8 @@ EQUIVALENT = {
     },
     "neyman_pearson_bound": {
         **guard("positive", "sigma"),
-        "torch.as_tensor(distance, dtype=torch.float64) -> torch.as_tensor(distance)": "a number is then off by 6e-8 of "
-        "itself, as it is in the right answer torch.as_tensor(distance).double()",
+        "torch.as_tensor(distance, dtype=torch.float64) -> torch.as_tensor(distance)": "a number is then off by 6e-8 "
+        "of itself, as it is in the right answer torch.as_tensor(distance).double()",
     },
     "certified_radius": {
         **guard("positive", "sigma"),

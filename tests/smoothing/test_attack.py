@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from helpers import runtime, smoothing
 from helpers.smoothing.closed_form import HalfSpace
-from helpers.smoothing.smooth import Smooth, flips, pgd_smoothed
+from helpers.smoothing.smooth import Smooth, allowed_failures, flips, pgd_smoothed
 
 SIGMA = 0.5
 

@@ -18,6 +18,7 @@ def _layers(draw: Draw) -> Any:
     """One matrix, two, three; rows and columns alone; one of rank 1, whose smallest singular value is 0."""
     sizes = draw.choice(SIZES)
     weights = [draw.number(0.5, 2.0) * draw.normal(m, n) for n, m in zip(sizes, sizes[1:], strict=False)]
+    weights[0] = 0.05 * weights[0]  # a factor below 1 counts as well
     weights[-1] = draw.choice([weights[-1], weights[-1][:1].expand_as(weights[-1]).clone()])
     return args(weights)
 

@@ -38,7 +38,9 @@ def _polled(draw: Draw) -> Any:
     votes[2:7], votes[7] = 0, 20
     votes[2:7, 0] = torch.tensor([1, 2, 5, 12, 30], device=draw.device)
     order = draw.uniform(rows, classes).argsort(1)
-    return args(votes.gather(1, order), draw.number(*draw.choice([(0.002, 0.03), (0.07, 0.12), (0.3, 0.45)])))
+    return args(
+        votes.gather(1, order), draw.number(*draw.choice([(0.0006, 0.0013), (0.002, 0.03), (0.07, 0.12), (0.3, 0.45)]))
+    )
 
 
 def _exactly(f: Function, draw: Draw) -> None:

@@ -10,7 +10,7 @@ from scipy import special
 
 from helpers import smoothing
 from helpers.exercises import Draw, Exercise, args, holds, require, same
-from helpers.smoothing.exercises.gaussian import ATOL, F64, RTOL
+from helpers.smoothing.exercises.gaussian import F64
 
 Function = Callable[..., Any]
 
@@ -87,8 +87,8 @@ clopper_pearson_lower = Exercise(
         same(
             "is that p, for counts of any shape; 0 for k = 0",
             _counted,
-            rtol=RTOL,
-            atol=ATOL,
+            rtol=1e-8,
+            atol=1e-10,
             seconds=10,
             meaning="The alpha quantile of Beta(k, n - k + 1) in float64, entry by entry; for k = 0 that law does not "
             "exist and the bound is 0.",
@@ -96,8 +96,8 @@ clopper_pearson_lower = Exercise(
         same(
             "takes one count as well",
             _one,
-            rtol=RTOL,
-            atol=ATOL,
+            rtol=1e-8,
+            atol=1e-10,
             seconds=10,
             meaning="`k = torch.as_tensor(successes)` first; one count gives a tensor without axes.",
         ),
