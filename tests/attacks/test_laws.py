@@ -171,3 +171,20 @@ def test_other_bad_arguments_are_named() -> None:
         A.universal_step(model, x, y, x, eps=0.1, step=0.1)
     with pytest.raises(ValueError, match="x_adv must have the shape of x"):
         T.outcome(model, x, x[:, :, :3], y)
+
+
+class Valley(nn.Module):
+    """One pixel: z_0 - z_1 = (x - 0.5)^2 - 0.01; steps of 0.16 jump to and fro over the valley, past its floor."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1) -> (N, 2)."""
+        return torch.cat([(x - 0.5).square() - 0.01, torch.zeros_like(x)], 1)
+
+
+@pytest.mark.parametrize(("attack", "steps"), [(A.pgd_linf, 5), (A.pgd_l2, 5), (G.bim, 5), (G.bim, 4)])
+def test_the_best_iterate_of_each_image_comes_back(attack: Callable[..., Tensor], steps: int) -> None:
+    """0.3, 0.46, 0.62, 0.46, ...: the best is 0.46, the last one or not; an image that starts on the floor stays."""
+    x = torch.tensor([[0.3], [0.7], [0.5 + 1e-9]], dtype=torch.float64)
+    options = {} if attack is G.bim else {"random_start": False}
+    x_adv = attack(Valley(), x, torch.zeros(3, dtype=torch.long), eps=0.9, steps=steps, step=0.16, **options)
+    torch.testing.assert_close(x_adv, torch.tensor([[0.46], [0.54], [0.5 + 1e-9]], dtype=torch.float64))
