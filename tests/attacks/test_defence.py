@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from helpers.attacks import defence as R, projections, threat as T, toy
-from tests.attacks.test_attacks import batch, generator, network
+from tests.attacks.toys import batch, generator, network
 
 
 def test_trades_loss_by_hand() -> None:

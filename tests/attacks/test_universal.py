@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.attacks import threat as T, universal as U
-from tests.attacks.test_attacks import batch, generator, linear, network
+from tests.attacks.toys import batch, generator, linear, network
 
 
 def test_singular_perturbation_of_a_linear_map_is_its_first_singular_vector() -> None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from helpers import attacks
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
 
@@ -14,8 +16,8 @@ Function = Callable[..., Any]
 
 def _logits(draw: Draw) -> Any:
     shape = draw.choice([(8,), (1, 3, 4), (2, 5)])
-    scale = draw.uniform(9, 5, 1, low=0.02, high=4.0)
-    w = draw.normal(9, 5, math.prod(shape)) * scale
+    scale = draw.uniform(9, 5, 1, low=0.2, high=4.0) * torch.logspace(-2, 0, 9)[:, None, None].to(draw.device)
+    w = draw.normal(9, 5, math.prod(shape)) * scale.to(draw.dtype)
     return args(draw.normal(9, 5), w.view(9, 5, *shape), draw.integers(0, 5, 9))
 
 
