@@ -2,6 +2,7 @@
 
 GUARD = "positive() refuses step sizes <= 0, which the stub does not ask for; tests/mcmc/test_sampling.py does"
 SAME_DIMENSION = "the same dimension, counted from the other end"
+LAST = "of two columns the second is the last"
 SYMMETRIC = "the noise has the same law with either sign"
 
 EQUIVALENT = {
@@ -11,8 +12,8 @@ EQUIVALENT = {
         "also far above the zeros of a cut chain and far below the slowest chain that a student must solve",
         "1e-12 -> 1.1000000000000002e-12 in if torch.linalg.matrix_rank(change, rtol=1e-12) < k - 1:": "no singular "
         "value of a check lies between rounding, 1e-16, and the slowest chain, 1e-3",
-        "torch.linalg.solve(change + 1, p.new_ones(k)).clamp(min=0) -> torch.linalg.solve(change + 1, p.new_ones(k))": "a "
-        "negative rounding error of 1e-16, which right answers by eigenvectors have, too; tests/mcmc asks for >= 0",
+        "torch.linalg.solve(change + 1, p.new_ones(k)).clamp(min=0) -> torch.linalg.solve(change + 1, p.new_ones(k))": ""  # noqa: E501
+        "a negative rounding error of 1e-16, which right answers by eigenvectors have, too; tests/mcmc asks for >= 0",
         "0 -> -1 in return torch.linalg.solve(change + 1, p.new_ones(k)).clamp(min=0)": "the same rounding error",
     },
     "is_reversible": {
@@ -30,8 +31,8 @@ EQUIVALENT = {
         "1 -> -1 in if x.ndim != 2 or x.shape[1] != 2:": SAME_DIMENSION,
         "rho * x[:, 1] + xi[:, 0] -> rho * x[:, 1] - xi[:, 0]": SYMMETRIC,
         "rho * first + xi[:, 1] -> rho * first - xi[:, 1]": SYMMETRIC,
-        "1 -> -1 in first = rho * x[:, 1] + xi[:, 0]": "of two columns the second is the last",
-        "1 -> -1 in return torch.stack([first, rho * first + xi[:, 1]], dim=1)": "of two columns the second is the last",
+        "1 -> -1 in first = rho * x[:, 1] + xi[:, 0]": LAST,
+        "1 -> -1 in return torch.stack([first, rho * first + xi[:, 1]], dim=1)": LAST,
         "1 -> -1 in return torch.stack([first, rho * first + xi[:, 1]], dim=1) (2)": SAME_DIMENSION,
     },
     "metropolis_accept": {

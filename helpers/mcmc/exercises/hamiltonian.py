@@ -8,7 +8,7 @@ from torch import Tensor
 
 from helpers import mcmc
 from helpers.exercises import Arguments, Draw, Exercise, agree, args, holds, require, same
-from helpers.mcmc.exercises.common import Function, quartic
+from helpers.mcmc.exercises.common import F64, Function, quartic
 from helpers.mcmc.state import chain
 
 
@@ -25,8 +25,8 @@ def _reversible(f: Function, draw: Draw) -> None:
     force, x, p, h, steps = _phase(draw).positional
     y, q = f(force, x, p, h, steps)
     z, r = f(force, y, -q, h, steps)
-    agree(z, x, rtol=1e-5, atol=1e-5, meaning="Run from the end with the momentum turned round, it does not come back.")
-    agree(-r, p, rtol=1e-5, atol=1e-5, meaning="The momentum does not come back.")
+    agree(z, x, rtol=1e-9, atol=1e-9, meaning="Run from the end with the momentum turned round, it does not come back.")
+    agree(-r, p, rtol=1e-9, atol=1e-9, meaning="The momentum does not come back.")
 
 
 def _thrifty(f: Function, draw: Draw) -> None:
@@ -68,6 +68,7 @@ leapfrog = Exercise(
         holds(
             "comes back when the momentum is turned round",
             _reversible,
+            dtype=F64,
             meaning="The scheme must read the same from both ends.",
         ),
         holds(

@@ -22,7 +22,7 @@ def _target(draw: Draw, d: int) -> Callable[[Tensor], Tensor]:
 
 def _moved(f: Function, draw: Draw) -> tuple[Chain, Tensor, float]:
     """Where the chains stood, what should be standard noise (n, d), and eta; starts far from the mode."""
-    d, eta = draw.choice([1, 2, 3]), draw.number(0.3, 0.5)
+    d, eta = draw.choice([1, 2, 3]), draw.number(0.2, 0.3)
     log_prob = _target(draw, d)
     s = chain(draw.normal(N, d, mean=2.0, std=2.0), log_prob)
     state, _ = f(log_prob, s, step_size=eta, generator=draw.generator())
