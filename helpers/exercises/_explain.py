@@ -15,34 +15,40 @@ from helpers.exercises._exercise import Check
 from helpers.exercises._subject import Call, Function, Raised, Subject, perform, unchanged
 from helpers.exercises._values import short
 
-PROBES = 4  # cases more, to tell an answer that is always the same from one that happens to be
+PROBES = 4  # cases more, to tell an answer that is always the same, or one mistake, from one that happens to be
+Mistakes = tuple[tuple[Function, str], ...]
 
 
 def explain(check: Check, subject: Subject, device: str, history: list[Call]) -> str:
     """Whether the result is always the same, and the message of the mistake that gives the student's results; or ''.
 
     A mistake fits if it gives them in every call of the check that failed, and fails that check too; better still if it
-    gives them in the checks passed before. Where all of them are one value, which many a mistake gives by chance, it
-    has to give them on further inputs too.
+    gives them in the checks passed before. Where several fit, further inputs decide between them; where the results are
+    one value, which many a mistake gives by chance, it has to give them on further inputs too.
     """
     calls = list(subject.calls)
 
     def look() -> str:
-        value = _only_value(calls)
-        more = [] if value is None or check.refusal else _probe(check, subject, device)
-        message = _mistake(check, subject, device, calls + more, history)
-        always = more and _only_value(more) == value and any(_differs(subject, call) for call in more)
+        value, suspects = _only_value(calls), _suspects(subject.exercise.wrong_answers, calls)
+        unclear = value is not None or len(suspects) > 1
+        more = _probe(check, subject, device) if unclear and not check.refusal else []
+        closer = _suspects(suspects, more)
+        message = _mistake(check, subject, device, closer if value is not None else closer or suspects, history)
+        always = value is not None and _only_value(more) == value and any(_differs(subject, call) for call in more)
         return " ".join(s for s in (f"It is always {value}, whatever goes in." if always else "", message) if s)
 
     return (_sandbox.run(look, check.seconds).value or "") if calls else ""
 
 
-def _mistake(check: Check, subject: Subject, device: str, calls: list[Call], history: list[Call]) -> str:
-    exercise = subject.exercise
-    same = [pair for pair in exercise.wrong_answers if all(_reproduces(pair[0], call) for call in calls)]
-    fitting = [pair for pair in same if not _passes(check, Subject(pair[0], exercise, subject.seed), device)]
-    closer = [pair for pair in fitting if all(_reproduces(pair[0], call) for call in history)]
-    return next((message for _, message in closer or fitting), "")
+def _suspects(mistakes: Mistakes, calls: list[Call]) -> Mistakes:
+    """The mistakes that give the results of all the calls."""
+    return tuple(pair for pair in mistakes if all(_reproduces(pair[0], call) for call in calls))
+
+
+def _mistake(check: Check, subject: Subject, device: str, suspects: Mistakes, history: list[Call]) -> str:
+    """The message of the first that fails the check too; of one that also fits the checks passed, if there is one."""
+    fails = [p for p in suspects if not _passes(check, Subject(p[0], subject.exercise, subject.seed), device)]
+    return next((message for _, message in _suspects(tuple(fails), history) or fails), "")
 
 
 def _passes(check: Check, subject: Subject, device: str) -> bool:

@@ -119,6 +119,17 @@ def test_what_is_always_the_same_is_said_first() -> None:
     assert zero == "It is always 0, whatever goes in."
 
 
+def test_further_inputs_decide_between_mistakes_that_do_the_same() -> None:
+    ex = replace(
+        SCALED,
+        reference=lambda x: x.softmax(-1),
+        checks=(same("sums to 1", lambda draw: draw.normal(*draw.choice([(2, 1), (4, 3)]))),),
+        mistakes=(("Over the first axis.", lambda x: x.softmax(0)), ("Over all.", lambda x: x.exp() / x.exp().sum())),
+    )
+    for _ in range(6):
+        assert refused(lambda x: x.exp() / x.exp().sum(), exercise=ex).row("usually means") == "Over all."
+
+
 def test_the_meaning_of_a_check_is_added_to_numbers_and_not_to_a_slip() -> None:
     ex = replace(SCALED, checks=(same("is twice x", lambda draw: draw.normal(7), meaning="Twice."),), mistakes=())
     assert refused(lambda x, factor=2.0: 3 * x, exercise=ex).row("usually means").endswith("what is expected. Twice.")
