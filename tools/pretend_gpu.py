@@ -25,6 +25,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_leaves, tree_map
 
+from tools import pretend_func
+
 Function = Callable[..., Any]
 
 GPU = torch.device("cuda", 0)
@@ -201,28 +203,6 @@ def _marked(result: Any, arguments: Any) -> Any:
     return tree_map(_on, result) if any(isinstance(t, OnGpu) for t in tree_leaves(arguments)) else result
 
 
-def _transform(original: Function) -> Function:
-    """vmap, grad, ...: the function that they return marks its results."""
-
-    def make(f: Function, *options: Any, **named: Any) -> Function:
-        inner = original(f, *options, **named)
-        return lambda *args, **kwargs: _marked(inner(*args, **kwargs), (args, kwargs))
-
-    return make
-
-
-def _direct(original: Function) -> Function:
-    return lambda *args, **kwargs: _marked(original(*args, **kwargs), (args[1:], kwargs))
-
-
-def _vjp(original: Function) -> Function:
-    def vjp(f: Function, *primals: Any, **named: Any) -> tuple[Any, ...]:
-        out, pull, *aux = original(f, *primals, **named)
-        return _marked(out, primals), lambda *cotangents: _marked(pull(*cotangents), primals), *aux
-
-    return vjp
-
-
 def _in_threads(original: Function) -> Function:
     def run(self: threading.Thread) -> None:
         with _Mode():  # modes belong to a thread
@@ -236,12 +216,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield torch.cuda, "synchronize", lambda device=None: None
     yield torch, "Generator", GpuGenerator
     yield threading.Thread, "run", _in_threads(threading.Thread.run)
-    for name in ("vmap", "grad", "grad_and_value", "jacrev", "jacfwd", "hessian"):
-        yield torch.func, name, _transform(getattr(torch.func, name))
-    yield torch, "vmap", _transform(torch.vmap)
-    yield torch.func, "vjp", _vjp(torch.func.vjp)
-    for name in ("jvp", "functional_call"):
-        yield torch.func, name, _direct(getattr(torch.func, name))
+    yield from pretend_func.patches(_marked)
 
 
 @contextlib.contextmanager
@@ -252,8 +227,8 @@ def on(*home: str) -> Iterator[torch.device]:
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, new)
         stack.enter_context(_Mode())
-        _home.extend(home)
-        stack.callback(_home.clear)
+        stack.callback(_home.__setitem__, slice(None), _home[:])
+        _home[:] = home
         yield GPU
 
 
