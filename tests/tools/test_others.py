@@ -1,6 +1,7 @@
 """The environments that are made only when they are asked for: what goes in, and when one of them has failed."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,11 @@ def test_a_peer_test_that_was_skipped_has_not_passed(tmp_path, test, passed, pas
     inside, arguments = Path(sys.executable), ["pytest", "-q", "test_it.py"]
     assert others.checked(tmp_path, inside, arguments) is passed
     assert others.checked(tmp_path, inside, arguments, skips=False) is passed_without_skips
+
+
+def test_the_sets_of_the_course_name_what_is_there() -> None:
+    for name, peers in tomllib.loads((Path(__file__).parents[2] / "tools" / "peers.toml").read_text()).items():
+        for test in peers["tests"]:
+            assert (Path(__file__).parents[2] / test).exists(), (name, test)
+        for bench in peers["bench"]:
+            assert (Path(__file__).parents[2] / "tools" / f"bench_{bench}.py").exists(), (name, bench)
