@@ -1,4 +1,4 @@
-"""Methods of Lecture 1: gradient descent with momentum, the order of the batches, and SciPy's minimisers."""
+"""Gradient methods of lecture 1: the whole path of gradient descent with momentum, L-BFGS, the order of the batches."""
 
 from collections.abc import Callable
 
@@ -73,30 +73,4 @@ def lbfgs(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], w: Tens
     options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
     keep = lambda flat: path.append(unpack(flat.copy()))  # noqa: E731
     minimize(objective, w.double().cpu().numpy().ravel(), jac=True, method="L-BFGS-B", callback=keep, options=options)
-    return torch.stack(path or [w])
-
-
-def minimise(value: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
-    """The weights, of w's shape, where a smooth function value(w) -> scalar is least: L-BFGS from w, by autograd."""
-
-    def value_and_gradient(w: Tensor) -> tuple[Tensor, Tensor]:
-        w = w.detach().requires_grad_()
-        found = value(w)
-        return found.detach(), torch.autograd.grad(found, w)[0]
-
-    return lbfgs(value_and_gradient, w, iterations=1000)[-1]
-
-
-def hard_margin(z: Tensor) -> Tensor:
-    r"""arg min |w|^2 subject to M_i = w . z_i >= 1, by SciPy's SLSQP; z_i = y_i x_i (m, d) -> (d,).
-
-    Raises ValueError if no w has all margins positive: the sample cannot be separated.
-    """
-    from scipy.optimize import minimize
-
-    points = z.double().cpu().numpy()
-    margins = {"type": "ineq", "fun": lambda w: points @ w - 1, "jac": lambda w: points}
-    found = minimize(lambda w: w @ w / 2, points.sum(0), jac=lambda w: w, constraints=margins, method="SLSQP")
-    if not found.success:
-        raise ValueError(f"z must hold margins that some w makes positive, got {tuple(z.shape)}: {found.message}")
-    return torch.as_tensor(found.x).to(z)
+    return torch.stack(path)

@@ -185,7 +185,7 @@ def test_minibatch_variance_by_all_batches(g: torch.Generator, replacement: bool
 
 def test_mean_square_error_by_monte_carlo(g: torch.Generator) -> None:
     etas = torch.tensor([0.5, 0.3, 0.2, 0.1], dtype=torch.float64)
-    error = noise.mean_square_error(etas, curvature=1.5, variance=2.0, start=3.0)
+    error = noise.mean_square_error(etas, mu=1.5, variance=2.0, start=3.0)
     w = torch.full((200_000,), 3.0, dtype=torch.float64)
     assert error[0] == 9
     for eta, expected in zip(etas, error[1:], strict=True):
@@ -200,13 +200,11 @@ def test_noise_floor_solves_the_stationary_equation(eta: float, beta: float) -> 
     a = np.array([[1 + beta - eta * mu, -beta], [1.0, 0.0]])  # (w_t, w_{t-1}) -> (w_{t+1}, w_t)
     source = np.array([eta**2 * variance, 0, 0, 0])
     covariance = np.linalg.solve(np.eye(4) - np.kron(a, a), source)
-    assert math.isclose(noise.noise_floor(eta, curvature=mu, variance=variance, beta=beta), covariance[0], rel_tol=1e-9)
+    assert math.isclose(noise.noise_floor(eta, mu=mu, variance=variance, beta=beta), covariance[0], rel_tol=1e-9)
 
 
 def test_noise_floor_for_small_steps() -> None:
-    assert math.isclose(
-        noise.noise_floor(1e-4, curvature=2.0, variance=3.0, beta=0.9), 1e-4 * 3 / (2 * 2 * 0.1), rel_tol=1e-4
-    )
+    assert math.isclose(noise.noise_floor(1e-4, mu=2.0, variance=3.0, beta=0.9), 1e-4 * 3 / (2 * 2 * 0.1), rel_tol=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------------------ schedules
@@ -429,11 +427,11 @@ BAD = {
     "step: NaN": lambda: risk.optimal_step_quadratic(W + NAN, torch.eye(3)),
     "variance: k = 0": lambda: noise.minibatch_variance(torch.rand(5, 2), 0, replacement=True),
     "variance: k > m": lambda: noise.minibatch_variance(torch.rand(5, 2), 6, replacement=False),
-    "error: variance": lambda: noise.mean_square_error(W, curvature=1.0, variance=-1.0, start=1.0),
-    "floor: unstable": lambda: noise.noise_floor(2.0, curvature=1.0, variance=1.0),
-    "floor: two signs": lambda: noise.noise_floor(-0.1, curvature=-1.0, variance=1.0),
-    "floor: beta": lambda: noise.noise_floor(0.1, curvature=1.0, variance=1.0, beta=1.0),
-    "floor: variance": lambda: noise.noise_floor(0.1, curvature=1.0, variance=-1.0),
+    "error: variance": lambda: noise.mean_square_error(W, mu=1.0, variance=-1.0, start=1.0),
+    "floor: unstable": lambda: noise.noise_floor(2.0, mu=1.0, variance=1.0),
+    "floor: two signs": lambda: noise.noise_floor(-0.1, mu=-1.0, variance=1.0),
+    "floor: beta": lambda: noise.noise_floor(0.1, mu=1.0, variance=1.0, beta=1.0),
+    "floor: variance": lambda: noise.noise_floor(0.1, mu=1.0, variance=-1.0),
     "power: step": lambda: schedules.power_schedule(-1, eta=1.0, power=1.0),
     "stairs: every": lambda: schedules.step_decay_schedule(3, peak=1.0, every=0),
     "stairs: step": lambda: schedules.step_decay_schedule(-1, peak=1.0, every=2),

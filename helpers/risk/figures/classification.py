@@ -102,7 +102,7 @@ def max_margin(points: Tensor, path: Tensor, w_hat: Tensor, angle: Tensor) -> Pi
     fig, (left, middle, right) = figure(1, 3, width=12, height=4.6)
     _points(left, torch.cat([points, -points]), torch.tensor([1.0] * len(points) + [-1.0] * len(points)))
     through_0 = F.pad(path, (1, 0))
-    for after, name in ((1, "muted"), (100, "second"), (len(path) - 1, "model")):
+    for after, name in ((1, "muted"), (100, "second"), (len(path) - 1, "data")):
         _line(left, through_0[after], COLOUR[name], text=f"t = {after:,}")
     _line(left, F.pad(w_hat, (1, 0)), COLOUR["truth"], style="--", text="largest margin")
     _plane(left, 4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import risk
-from helpers.risk import methods, noise, quadratics, schedules
+from helpers.risk import noise, quadratics, schedules, solvers
 
 
 @pytest.fixture
@@ -33,15 +33,15 @@ def test_logistic_gradients_are_autograds_object_by_object(g: torch.Generator) -
 def test_minimise_solves_least_squares_and_starts_at_the_answer(g: torch.Generator) -> None:
     x, y = normal(g, 20, 3), normal(g, 20)
     best = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
-    found = methods.minimise(lambda w: (x @ w - y).square().mean(), torch.zeros(3, dtype=torch.float64))
+    found = solvers.minimise(lambda w: (x @ w - y).square().mean(), torch.zeros(3, dtype=torch.float64))
     assert torch.allclose(found, best, atol=1e-6)
-    at_zero = methods.minimise(lambda w: w.square().sum(), torch.zeros(2))
+    at_zero = solvers.minimise(lambda w: w.square().sum(), torch.zeros(2))
     assert (at_zero == 0).all() and not at_zero.requires_grad
 
 
 def test_hard_margin_keeps_its_conditions_of_optimality(g: torch.Generator) -> None:
     z = normal(g, 12, 3) + 2.5
-    w = methods.hard_margin(z)
+    w = solvers.hard_margin(z)
     margins = z @ w
     assert (margins > 1 - 1e-6).all()
     support = z[margins < 1 + 1e-6]
@@ -91,7 +91,7 @@ def test_no_step_and_momentum_beat_the_best_heavy_ball(kappa: float) -> None:
     "wrong",
     [
         lambda: risk.logistic_gradients(torch.zeros(2), torch.zeros(5, 3), torch.ones(5)),
-        lambda: methods.hard_margin(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])),
+        lambda: solvers.hard_margin(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])),
         lambda: noise.stopping_time(torch.zeros(5), patience=0, drop=0.1),
     ],
     ids=["gradients: features", "hard margin: not separable", "stopping: patience"],
