@@ -64,7 +64,7 @@ def contest(steps: int, peak: float) -> dict[str, Callable[[int], float]]:
     return {
         "constant": lambda t: peak,
         "1/sqrt(t)": lambda t: power_schedule(t, eta=peak, power=0.5),
-        "stairs": lambda t: step_decay_schedule(t, peak=peak, every=steps // 3, factor=0.1),
+        "stairs": lambda t: step_decay_schedule(t, peak=peak, every=steps // 3),
         "linear": lambda t: peak * (1 - t / steps),
         "cosine": lambda t: cosine_schedule(t, steps, peak, warmup=steps // 20),
         "triangles": lambda t: triangular_schedule(t, peak=peak, period=steps // 3),

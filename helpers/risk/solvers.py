@@ -12,13 +12,12 @@ def minimise(value: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
     from scipy.optimize import minimize
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        at = torch.as_tensor(flat).to(w).reshape(w.shape).requires_grad_()
-        found = value(at)
+        at = torch.as_tensor(flat).to(w).requires_grad_()
+        found = value(at.reshape(w.shape))
         (gradient,) = torch.autograd.grad(found, at)
-        return found.item(), gradient.double().cpu().numpy().ravel()
+        return found.item(), gradient.cpu().numpy()
 
-    options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-7}
-    found = minimize(objective, w.double().cpu().numpy().ravel(), jac=True, method="L-BFGS-B", options=options)
+    found = minimize(objective, w.flatten().cpu().numpy(), jac=True, method="L-BFGS-B", tol=1e-13)
     return torch.as_tensor(found.x).to(w).reshape(w.shape)
 
 
@@ -30,8 +29,8 @@ def hard_margin(z: Tensor) -> Tensor:
     from scipy.optimize import minimize
 
     points = z.double().cpu().numpy()
-    margins = {"type": "ineq", "fun": lambda w: points @ w - 1, "jac": lambda w: points}
-    found = minimize(lambda w: w @ w / 2, points.sum(0), jac=lambda w: w, constraints=margins, method="SLSQP")
+    margins = {"type": "ineq", "fun": lambda w: points @ w - 1}
+    found = minimize(lambda w: w @ w, points.sum(0), constraints=margins, tol=1e-12)
     if not found.success:
         raise ValueError(f"z must hold margins that some w makes positive, got {tuple(z.shape)}: {found.message}")
     return torch.as_tensor(found.x).to(z)

@@ -28,6 +28,8 @@ def test_logistic_gradients_are_autograds_object_by_object(g: torch.Generator) -
     each = normal(g, 5, 3)  # weights of their own for each object
     alone = torch.stack([risk.logistic_gradients(each[i], x[i : i + 1], y[i : i + 1])[0] for i in range(5)])
     assert torch.allclose(risk.logistic_gradients(each, x, y), alone)
+    stacked = risk.logistic_gradients(w, x.expand(2, 5, 3), y.expand(2, 5))
+    assert torch.equal(stacked, ours.expand(2, 5, 3))
 
 
 def test_minimise_solves_least_squares_and_starts_at_the_answer(g: torch.Generator) -> None:
@@ -35,8 +37,12 @@ def test_minimise_solves_least_squares_and_starts_at_the_answer(g: torch.Generat
     best = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
     found = solvers.minimise(lambda w: (x @ w - y).square().mean(), torch.zeros(3, dtype=torch.float64))
     assert torch.allclose(found, best, atol=1e-6)
-    at_zero = solvers.minimise(lambda w: w.square().sum(), torch.zeros(2))
-    assert (at_zero == 0).all() and not at_zero.requires_grad
+    weights = torch.tensor([[1.0, 30.0, 2.0], [4.0, 0.5, 1.0]])
+    start = torch.ones(2, 3)
+    at_one = solvers.minimise(lambda w: (weights * (w - 1).square()).sum(), start)
+    assert torch.equal(at_one, start) and not at_one.requires_grad
+    single = solvers.minimise(lambda w: (weights * (w - weights).square()).sum(), start)
+    assert single.dtype == torch.float32 and torch.allclose(single, weights, rtol=1e-4) and (start == 1).all()
 
 
 def test_hard_margin_keeps_its_conditions_of_optimality(g: torch.Generator) -> None:
@@ -47,6 +53,8 @@ def test_hard_margin_keeps_its_conditions_of_optimality(g: torch.Generator) -> N
     support = z[margins < 1 + 1e-6]
     weights = torch.linalg.lstsq(support.T, w[:, None]).solution  # w is a positive sum of the support vectors
     assert torch.allclose(support.T @ weights, w[:, None], atol=1e-6) and (weights > -1e-6).all()
+    assert solvers.hard_margin(torch.tensor([[2.0, 0.0]])).tolist() == pytest.approx([0.5, 0.0], abs=1e-6)
+    assert solvers.hard_margin(z.float()).dtype == torch.float32
 
 
 def test_stopping_time_is_the_first_that_does_not_fall() -> None:
@@ -55,6 +63,9 @@ def test_stopping_time_is_the_first_that_does_not_fall() -> None:
     flat = torch.cat([falling[:20], falling[19].expand(30)])
     assert noise.stopping_time(flat, patience=5, drop=0.01) == 24  # 24 - 5 is the step at which the fall ended
     assert noise.stopping_time(torch.zeros(9), patience=3, drop=1e-9) == 3
+    steps = torch.tensor([3.0, 2.0, 1.0, 1.0])
+    assert noise.stopping_time(steps, patience=1, drop=1.0) == 3  # a fall by just the drop is a fall
+    assert isinstance(noise.stopping_time(steps, patience=1, drop=0.5), int)
 
 
 def test_the_contest_starts_from_one_peak_and_ends_low() -> None:
@@ -62,6 +73,13 @@ def test_the_contest_starts_from_one_peak_and_ends_low() -> None:
     assert all(max(entry(t) for t in range(300)) == pytest.approx(0.5) for entry in entrants.values())
     assert entrants["linear"](150) == 0.25 and entrants["stairs"](299) == pytest.approx(0.005)
     assert [entrants["restarts"](t) for t in (0, 100, 200)] == [0.5] * 3 and entrants["cosine"](0) < 0.05
+    odd = schedules.contest(311, peak=0.5)  # a length that no period divides
+    for t in (0, 14, 15, 16, 102, 103, 104, 205, 206, 207, 310):
+        assert odd["constant"](t) == 0.5 and odd["1/sqrt(t)"](t) == 0.5 / math.sqrt(t + 1)
+        assert odd["stairs"](t) == pytest.approx(0.5 * 0.1 ** (t // 103)) and odd["linear"](t) == 0.5 * (1 - t / 311)
+        assert odd["cosine"](t) == schedules.cosine_schedule(t, 311, 0.5, warmup=15)
+        assert odd["triangles"](t) == schedules.triangular_schedule(t, peak=0.5, period=103)
+        assert odd["restarts"](t) == schedules.restart_schedule(t, peak=0.5, period=103)
 
 
 def test_roots_lie_in_a_disc_exactly_under_the_two_conditions(g: torch.Generator) -> None:
