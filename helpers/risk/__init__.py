@@ -21,6 +21,7 @@ from helpers.risk.losses import (
     exponential_loss,
     hinge_loss,
     legendre,
+    logistic_gradients,
     logistic_loss,
     quadratic_loss,
     separating_lines,
@@ -52,7 +53,7 @@ from helpers.risk.schedules import (
 __all__ = [
     "Loss", "SURROGATES", "cosine_schedule", "cross_entropy", "empirical_risk", "entropy", "exponential_loss",
     "fit_gaussian", "gaussian_log_likelihood", "hinge_loss", "js_distance", "js_divergence", "kl_divergence",
-    "laplace_strength", "legendre", "logistic_loss", "mixture_log_density", "multiclass_logistic_loss",
-    "optimal_step_quadratic", "prior_strength", "quadratic_loss", "separating_lines", "sgd_step", "sigmoid_loss",
-    "soft_threshold", "softmax", "softmax_gradient", "squared_hinge_loss", "zero_one_loss",
+    "laplace_strength", "legendre", "logistic_gradients", "logistic_loss", "mixture_log_density",
+    "multiclass_logistic_loss", "optimal_step_quadratic", "prior_strength", "quadratic_loss", "separating_lines",
+    "sgd_step", "sigmoid_loss", "soft_threshold", "softmax", "softmax_gradient", "squared_hinge_loss", "zero_one_loss",
 ]  # fmt: skip

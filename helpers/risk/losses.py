@@ -61,6 +61,17 @@ def sigmoid_loss(margin: Tensor) -> Tensor:
     return 2 * torch.sigmoid(-margin)
 
 
+def logistic_gradients(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    r"""grad_w ln(1 + exp(-y w.x)) = -y sigmoid(-y w.x) x, object by object: the logistic loss's own gradients.
+
+    w (..., d) and x (..., d), rows of features, broadcast; y (...) is +-1 -> (..., d).
+    Raises ValueError if w and x differ in their last dimension.
+    """
+    if w.shape[-1:] != x.shape[-1:]:
+        raise ValueError(f"w and x must have the same last dimension, got {tuple(w.shape)} and {tuple(x.shape)}")
+    return -(y * torch.sigmoid(-y * (x * w).sum(-1)))[..., None] * x
+
+
 SURROGATES: dict[str, Loss] = {
     "logistic (base 2)": lambda margin: logistic_loss(margin) / math.log(2),
     "hinge": hinge_loss,

@@ -14,6 +14,17 @@ def running_risk(estimate: Tensor, loss: Tensor, rate: float) -> Tensor:
     return (1 - rate) * estimate + rate * loss
 
 
+def stopping_time(estimate: Tensor, *, patience: int, drop: float) -> int:
+    """The first t with Q_t > Q_{t - patience} - drop: Q has not fallen for so long. len(estimate) if there is none.
+
+    estimate (T,) is the running risk Q. Raises ValueError unless patience >= 1.
+    """
+    if patience < 1:
+        raise ValueError(f"patience must be at least 1, got {patience}")
+    stuck = (estimate[patience:] > estimate[:-patience] - drop).nonzero()
+    return patience + int(stuck[0]) if len(stuck) else len(estimate)
+
+
 def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tensor:
     r"""E |g_k - g|^2 = (S / k) (1 with replacement, (m - k)/(m - 1) without),  S = (1/m) sum_i |g_i - g|^2.
 

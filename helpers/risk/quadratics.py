@@ -33,14 +33,15 @@ def spectral_radius(eta: Tensor, beta: Tensor, eigenvalues: Tensor) -> Tensor:
     return torch.where(b.square() < 4 * beta.unsqueeze(-1), beta.unsqueeze(-1).sqrt(), real).amax(-1)
 
 
-def optimal_heavy_ball(mu: float, smoothness: float) -> tuple[float, float]:
-    r"""eta = (2 / (sqrt L + sqrt mu))^2,  beta = ((sqrt kappa - 1)/(sqrt kappa + 1))^2,  kappa = L / mu.
+def optimal_heavy_ball(smallest: float, largest: float) -> tuple[float, float]:
+    r"""eta = (2 / (sqrt l_max + sqrt l_min))^2,  beta = ((sqrt kappa - 1)/(sqrt kappa + 1))^2,  kappa = l_max / l_min.
 
-    The rate is then sqrt beta, against (kappa - 1)/(kappa + 1) without momentum. Raises ValueError unless 0 < mu <= L.
+    For curvatures in [l_min, l_max] = [smallest, largest]. The rate is then sqrt beta, the least of all steps and
+    momenta, against (kappa - 1)/(kappa + 1) without momentum. Raises ValueError unless 0 < smallest <= largest.
     """
-    if not 0 < mu <= smoothness:
-        raise ValueError(f"need 0 < mu <= smoothness, got {mu=}, {smoothness=}")
-    low, high = math.sqrt(mu), math.sqrt(smoothness)
+    if not 0 < smallest <= largest:
+        raise ValueError(f"need 0 < smallest <= largest, got {smallest=}, {largest=}")
+    low, high = math.sqrt(smallest), math.sqrt(largest)
     return (2 / (high + low)) ** 2, ((high - low) / (high + low)) ** 2
 
 

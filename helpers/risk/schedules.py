@@ -1,6 +1,7 @@
 """Step sizes eta_t beside the cosine of helpers.risk: powers, stairs, restarts, triangles, and the plateau rule."""
 
 import math
+from collections.abc import Callable
 
 
 def cosine_schedule(step: int, steps: int, peak: float, warmup: int = 0) -> float:
@@ -56,6 +57,19 @@ def triangular_schedule(step: int, *, peak: float, period: int) -> float:
     _moment(step, period=period)
     phase = abs(2 * (step % period) / period - 1)  # 1, down to 0 at half a period, up to 1
     return peak * (1 - 0.9 * phase)
+
+
+def contest(steps: int, peak: float) -> dict[str, Callable[[int], float]]:
+    """The schedules of the lecture by name, each a function of the step t in 0 .. steps - 1, with the same peak."""
+    return {
+        "constant": lambda t: peak,
+        "1/sqrt(t)": lambda t: power_schedule(t, eta=peak, power=0.5),
+        "stairs": lambda t: step_decay_schedule(t, peak=peak, every=steps // 3),
+        "linear": lambda t: peak * (1 - t / steps),
+        "cosine": lambda t: cosine_schedule(t, steps, peak, warmup=steps // 20),
+        "triangles": lambda t: triangular_schedule(t, peak=peak, period=steps // 3),
+        "restarts": lambda t: restart_schedule(t, peak=peak, period=steps // 3),
+    }
 
 
 class Plateau:

@@ -11,31 +11,18 @@ Gaussian = tuple[float, float, float]  # mean, standard deviation, divergence
 
 def code_areas(p: Tensor, q: Tensor) -> Picture:
     """Entropy and cross-entropy as areas: boxes p_k wide and log2(1/p_k), or log2(1/q_k), high."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.6, sharey=True)
+    fig, (left, right) = figure(1, 2, width=11, height=3.8, sharey=True)
     start = (p.cumsum(0) - p).numpy()
-    for axes, code, title in ((left, p, "entropy"), (right, q, "cross-entropy")):
-        height = -code.log2()
-        axes.bar(start, height, p, align="edge", color=FAMILY[: len(p)], edgecolor="white", linewidth=2, alpha=0.85)
-        if code is q:
-            axes.bar(
-                start, -p.log2(), p, align="edge", fill=False, edgecolor=COLOUR["data"], linewidth=1.5, linestyle="--"
-            )
-        axes.set(
-            title=f"{title} = area = {(p * height).sum():.3f} bits"
-            + (" (dashed: the right code)" if code is q else ""),
-            xlabel="probability $p_k$",
-            xlim=(0, 1),
-        )
+    boxes = {"align": "edge", "edgecolor": "white", "linewidth": 2, "alpha": 0.85}
+    for axes, code, title in ((left, p, "right code: entropy"), (right, q, "wrong code: cross-entropy")):
+        axes.bar(start, -code.log2(), p, color=FAMILY[: len(p)], **boxes)
+        axes.set(title=f"{title} = {-(p * code.log2()).sum():.3f} bits", xlabel="probability $p_k$", xlim=(0, 1))
         axes.grid(False)
+    dashed = {"align": "edge", "fill": False, "edgecolor": COLOUR["data"], "linewidth": 1.5, "linestyle": "--"}
+    right.bar(start, -p.log2(), p, **dashed)
     left.set_ylabel("length of the code word (bits)")
-    right.annotate(
-        f"KL = {(p * (p / q).log2()).sum():.3f} bits\n= coloured − dashed",
-        (0.25, 2.0),
-        color="white",
-        ha="center",
-        va="center",
-        fontsize=13,
-    )
+    text = f"KL = {(p * (p / q).log2()).sum():.3f} bits\n= coloured − dashed"
+    right.annotate(text, (0.25, 2.0), color="white", ha="center", va="center", fontsize=13)
     return fig
 
 
@@ -74,5 +61,5 @@ def kl_directions(separation: float, weight: float, start: float) -> Picture:
         for name in ("forward", "reverse")
     }
     fig = forward_reverse(grid, log_p, fits)
-    fig.axes[0].axvline(start, linestyle=":", color=COLOUR["muted"])
+    fig.axes[0].axvline(start, ymax=0.72, linestyle=":", color=COLOUR["muted"])
     return fig

@@ -15,16 +15,15 @@ LINES = dict(zip(risk.SURROGATES, FAMILY, strict=False))
 
 def surrogates() -> Picture:
     """All surrogates over the margin, and a magnifying glass at 0 for the two bases of the logarithm."""
-    fig, (left, right) = figure(1, 2, width=11, height=4.4, width_ratios=(2, 1))
+    fig, (left, right) = figure(1, 2, width=11, height=5.0, width_ratios=(2, 1))
     margin = torch.linspace(-2.5, 3.5, 601)
     for name, loss in risk.SURROGATES.items():
         left.plot(margin, loss(margin), "--" if name == "quadratic" else "-", color=LINES[name], label=name)
     for axes, text in ((left, "0-1"), (right, None)):
         axes.plot(margin, risk.zero_one_loss(margin), color=COLOUR["data"], linewidth=3, label=text)
-    left.set(
-        ylim=(-0.1, 5), xlabel="margin $M$", ylabel="loss $L(M)$", title="Surrogates bound the 0-1 loss from above"
-    )
-    left.legend(loc="upper right")
+    left.set(ylim=(-0.1, 5), xlabel="margin $M$", ylabel="loss $L(M)$")
+    left.set_title("Surrogates bound the 0-1 loss from above")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, handlelength=1.4, columnspacing=1.2)
     near = torch.linspace(-0.6, 0.6, 241)
     right.plot(near, risk.logistic_loss(near) / math.log(2), color=LINES["logistic (base 2)"])
     right.plot(near, risk.logistic_loss(near), "--", color=COLOUR["attack"])
@@ -35,7 +34,10 @@ def surrogates() -> Picture:
 
 
 def _fit_line(loss: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """Weights (3,) of the line with the least mean loss of the margin, from w = 0, by L-BFGS."""
+    """Weights (3,) with the least mean loss of the margin plus 1e-3 |w|^2, from w = 0, by L-BFGS.
+
+    The points can be separated: without the penalty the logistic and the exponential loss would have no minimum.
+    """
     if loss is risk.hinge_loss:
         loss = _smooth_hinge
     dtype, x, y = x.dtype, x.double(), y.double()
@@ -81,7 +83,7 @@ def outlier(distance: float, loss: str) -> Picture:
         ylim=(-5.2, 4.2),
         xlabel="$x_1$",
         ylabel="$x_2$",
-        title=f"The outlier turns the line by {turned:.0f}°",
+        title=f"Turned by {turned:.0f}° (mean loss + $10^{{-3}}\\|w\\|^2$)",
     )
     margin = torch.linspace(-5, 9, 561)
     margins = y * (torch.nn.functional.pad(x, (1, 0), value=1.0) @ w)
