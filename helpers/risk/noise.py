@@ -1,4 +1,4 @@
-r"""The noise of stochastic gradients: its variance, its effect on mu w^2 / 2, and the risk seen through it."""
+r"""The noise of stochastic gradients: its variance, its effect on lambda w^2 / 2, and the risk seen through it."""
 
 import torch
 from torch import Tensor
@@ -38,27 +38,28 @@ def minibatch_variance(gradients: Tensor, k: int, *, replacement: bool) -> Tenso
     return spread / k * (1.0 if replacement else (m - k) / max(m - 1, 1))
 
 
-def mean_square_error(etas: Tensor, *, mu: float, variance: float, start: float) -> Tensor:
-    r"""E w_{t+1}^2 = (1 - eta_t mu)^2 E w_t^2 + eta_t^2 variance.
+def mean_square_error(etas: Tensor, *, curvature: float, variance: float, start: float) -> Tensor:
+    r"""E w_{t+1}^2 = (1 - eta_t lambda)^2 E w_t^2 + eta_t^2 variance.
 
-    Exact for SGD on mu w^2 / 2 when each gradient has independent noise of mean 0 and the given variance.
+    Exact for SGD on lambda w^2 / 2 when each gradient has independent noise of mean 0 and the given variance.
     etas (T,) -> (T + 1,), the first entry start^2. Raises ValueError if the variance is negative.
     """
     if not variance >= 0:
         raise ValueError(f"variance must be >= 0, got {variance}")
     error = [start**2]
     for eta in etas.tolist():
-        error.append((1 - eta * mu) ** 2 * error[-1] + eta**2 * variance)
+        error.append((1 - eta * curvature) ** 2 * error[-1] + eta**2 * variance)
     return torch.tensor(error, dtype=etas.dtype)
 
 
-def noise_floor(eta: float, *, mu: float, variance: float, beta: float = 0.0) -> float:
-    r"""E w^2 = eta variance (1 + beta) / ((1 - beta) mu (2 (1 + beta) - eta mu)) ~ eta variance / (2 mu (1 - beta)).
+def noise_floor(eta: float, *, curvature: float, variance: float, beta: float = 0.0) -> float:
+    r"""E w^2 = eta S (1 + beta) / ((1 - beta) lambda (2 (1 + beta) - eta lambda)) ~ eta S / (2 lambda (1 - beta)).
 
-    The stationary mean square of momentum SGD with a constant step on mu w^2 / 2 (the variance of an AR(2) process).
-    Raises ValueError unless eta, mu > 0, variance >= 0, 0 <= beta < 1 and eta mu < 2 (1 + beta): the process is stable.
+    The stationary mean square of momentum SGD with a constant step on lambda w^2 / 2, gradient noise of variance S: the
+    variance of an AR(2) process, by the Yule-Walker equations. Raises ValueError unless eta, curvature > 0, S >= 0,
+    0 <= beta < 1 and eta lambda < 2 (1 + beta): the process is stable.
     """
-    if not (eta > 0 and mu > 0 and variance >= 0 and 0 <= beta < 1 and eta * mu < 2 * (1 + beta)):
-        need = "eta > 0, mu > 0, variance >= 0, 0 <= beta < 1 and eta mu < 2 (1 + beta)"
-        raise ValueError(f"need {need}, got {eta=}, {mu=}, {variance=}, {beta=}")
-    return eta * variance * (1 + beta) / ((1 - beta) * mu * (2 * (1 + beta) - eta * mu))
+    if not (eta > 0 and curvature > 0 and variance >= 0 and 0 <= beta < 1 and eta * curvature < 2 * (1 + beta)):
+        need = "eta > 0, curvature > 0, variance >= 0, 0 <= beta < 1 and eta curvature < 2 (1 + beta)"
+        raise ValueError(f"need {need}, got {eta=}, {curvature=}, {variance=}, {beta=}")
+    return eta * variance * (1 + beta) / ((1 - beta) * curvature * (2 * (1 + beta) - eta * curvature))

@@ -35,7 +35,7 @@ def test_minibatch_variance_by_all_batches(g: torch.Generator, replacement: bool
 
 def test_mean_square_error_by_monte_carlo(g: torch.Generator) -> None:
     etas = torch.tensor([0.5, 0.3, 0.2, 0.1], dtype=torch.float64)
-    error = noise.mean_square_error(etas, mu=1.5, variance=2.0, start=3.0)
+    error = noise.mean_square_error(etas, curvature=1.5, variance=2.0, start=3.0)
     w = torch.full((200_000,), 3.0, dtype=torch.float64)
     assert error[0] == 9 and error.dtype == torch.float64
     for eta, expected in zip(etas, error[1:], strict=True):
@@ -50,15 +50,17 @@ def test_noise_floor_solves_the_stationary_equation(eta: float, beta: float) -> 
     a = np.array([[1 + beta - eta * mu, -beta], [1.0, 0.0]])  # (w_t, w_{t-1}) -> (w_{t+1}, w_t)
     source = np.array([eta**2 * variance, 0, 0, 0])
     covariance = np.linalg.solve(np.eye(4) - np.kron(a, a), source)
-    assert math.isclose(noise.noise_floor(eta, mu=mu, variance=variance, beta=beta), covariance[0], rel_tol=1e-9)
+    assert math.isclose(noise.noise_floor(eta, curvature=mu, variance=variance, beta=beta), covariance[0], rel_tol=1e-9)
 
 
 def test_without_noise_the_error_goes_to_zero() -> None:
-    error = noise.mean_square_error(torch.tensor([0.5, 0.5]), mu=1.0, variance=0.0, start=2.0)
+    error = noise.mean_square_error(torch.tensor([0.5, 0.5]), curvature=1.0, variance=0.0, start=2.0)
     assert error.tolist() == [4, 1, 0.25]
-    assert noise.noise_floor(0.1, mu=1.0, variance=0.0) == 0
+    assert noise.noise_floor(0.1, curvature=1.0, variance=0.0) == 0
 
 
 def test_noise_floor_for_small_steps() -> None:
-    assert math.isclose(noise.noise_floor(10.0, mu=0.1, variance=0.5), 10**2 * 0.5)  # eta mu = 1: no memory
-    assert math.isclose(noise.noise_floor(1e-4, mu=2.0, variance=3.0, beta=0.9), 1e-4 * 3 / (2 * 2 * 0.1), rel_tol=1e-4)
+    assert math.isclose(noise.noise_floor(10.0, curvature=0.1, variance=0.5), 10**2 * 0.5)  # eta mu = 1: no memory
+    assert math.isclose(
+        noise.noise_floor(1e-4, curvature=2.0, variance=3.0, beta=0.9), 1e-4 * 3 / (2 * 2 * 0.1), rel_tol=1e-4
+    )

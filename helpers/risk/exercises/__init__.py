@@ -14,14 +14,14 @@ EXERCISES = (
     empirical_risk,
     logistic_loss,
     gaussian_log_likelihood,
-    sgd_step,
-    optimal_step_quadratic,
-    cosine_schedule,
     prior_strength,
     softmax,
     cross_entropy,
     kl_divergence,
     js_distance,
+    sgd_step,
+    cosine_schedule,
+    optimal_step_quadratic,
 )
 
 desk = Desk("risk", EXERCISES)

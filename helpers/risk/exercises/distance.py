@@ -1,4 +1,4 @@
-"""Exercise 1.11: the distance of Jensen and Shannon."""
+"""Exercise 1.8: the distance of Jensen and Shannon."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ JS, ROOT = "js_divergence(p, q)", "js_divergence(p, q).clamp(min=0).sqrt()"
 HALVES = "(kl_divergence(p, centre) + kl_divergence(q, centre)) / 2"
 
 js_distance = Exercise(
-    "1.11",
+    "1.8",
     risk.js_distance,
     checks=(
         same(

@@ -1,4 +1,4 @@
-"""Exercise 1.10: the divergence of Kullback and Leibler."""
+"""Exercise 1.7: the divergence of Kullback and Leibler."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _additive(f: Function, draw: Draw) -> None:
 KL = "(torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum(-1)"
 
 kl_divergence = Exercise(
-    "1.10",
+    "1.7",
     risk.kl_divergence,
     checks=(
         same(

@@ -1,4 +1,4 @@
-"""Exercise 1.9: the cross-entropy."""
+"""Exercise 1.6: the cross-entropy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _best_code(f: Function, draw: Draw) -> None:
 CE = "-torch.special.xlogy(p, q).sum(-1)"
 
 cross_entropy = Exercise(
-    "1.9",
+    "1.6",
     risk.cross_entropy,
     checks=(
         same(

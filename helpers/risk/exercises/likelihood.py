@@ -149,7 +149,7 @@ def _is_log_prior(f: Function, draw: Draw) -> None:
 
 
 prior_strength = Exercise(
-    "1.7",
+    "1.4",
     risk.prior_strength,
     checks=(
         same(

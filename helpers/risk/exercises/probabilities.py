@@ -1,4 +1,4 @@
-"""Exercise 1.8: the soft-max."""
+"""Exercise 1.5: the soft-max."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ROWS = "(-1, keepdim=True)"
 EXP, RATIO = f"torch.exp(z - z.amax{ROWS})", f"e / e.sum{ROWS}"
 
 softmax = Exercise(
-    "1.8",
+    "1.5",
     risk.softmax,
     checks=(
         same(

@@ -1,4 +1,4 @@
-"""Exercise 1.6: the cosine schedule with a warm-up."""
+"""Exercise 1.10: the cosine schedule with a warm-up."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ SHARE = "math.pi * (step - warmup) / (steps - warmup)"
 WAVE = f"peak / 2 * (1 + math.cos({SHARE}))"
 
 cosine_schedule = Exercise(
-    "1.6",
+    "1.10",
     risk.cosine_schedule,
     checks=(
         holds(

@@ -1,4 +1,4 @@
-"""Exercises 1.4 and 1.5: one step of SGD, the best step on a quadratic."""
+"""Exercises 1.9 and 1.5: one step of SGD, the best step on a quadratic."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _heavy_ball(f: Function, draw: Draw) -> None:
 SUM = "gradient + tau * w"
 
 sgd_step = Exercise(
-    "1.4",
+    "1.9",
     risk.sgd_step,
     checks=(
         same(
@@ -165,7 +165,7 @@ def _no_better(f: Function, draw: Draw) -> None:
 RATIO, CURVATURE = "gradient.square().sum(-1) / curvature", '"...i,...ij,...j->...", gradient, hessian, gradient'
 
 optimal_step_quadratic = Exercise(
-    "1.5",
+    "1.11",
     risk.optimal_step_quadratic,
     checks=(
         same(

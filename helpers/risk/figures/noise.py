@@ -58,7 +58,7 @@ def robbins_monro(curves: dict[float, tuple[Tensor, Tensor]], slopes: dict[float
     left.set_title("Steps $t^{-p}$: 2,000 chains (dots), exact (lines)")
     t = np.arange(1, 100_001)
     for (c, slope), colour in zip(slopes.items(), FAMILY, strict=False):
-        error = noise.mean_square_error(torch.tensor(c / t), mu=1.0, variance=1.0, start=3.0)
+        error = noise.mean_square_error(torch.tensor(c / t), curvature=1.0, variance=1.0, start=3.0)
         line = right.loglog(t, error[1:], color=colour)[0]
         label(line, f"$c={c:g}$: slope −{-slope:.2f}", at=99_999, offset=(6, 10 if c == 2 else -6))
     right.set(
