@@ -35,7 +35,7 @@ def explain(check: Check, subject: Subject, device: str, history: list[Call]) ->
         closer = _suspects(suspects, more)
         message = _mistake(check, subject, device, closer if value is not None else closer or suspects, history)
         always = value is not None and _only_value(more) == value and any(_differs(subject, call) for call in more)
-        return " ".join(s for s in (f"It is always {value}, whatever goes in." if always else "", message) if s)
+        return " ".join(s for s in (f"It is {value} on every input of this check." if always else "", message) if s)
 
     return (_sandbox.run(look, check.seconds).value or "") if calls else ""
 

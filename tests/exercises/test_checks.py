@@ -110,13 +110,13 @@ def test_what_is_always_the_same_is_said_first() -> None:
     )
     for _ in range(5):
         never = refused(lambda x: False, exercise=ex).row("usually means")
-        assert never == "It is always False, whatever goes in. Only when all are negative."
+        assert never == "It is False on every input of this check. Only when all are negative."
         turned = refused(lambda x: bool(x[0] < 0), exercise=ex).row("usually means")
         assert turned == "The sum, not the sign of it."
         alone = refused(lambda x: True, exercise=ex).row("usually means")
-        assert alone == "It is always True, whatever goes in."
+        assert alone == "It is True on every input of this check."
     zero = refused(lambda x, factor=2.0: torch.zeros_like(x)).row("usually means")
-    assert zero == "It is always 0, whatever goes in."
+    assert zero == "It is 0 on every input of this check."
 
 
 def test_further_inputs_decide_between_mistakes_that_do_the_same() -> None:

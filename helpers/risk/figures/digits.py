@@ -31,7 +31,7 @@ def schedules(functions: dict[str, Callable[[int], float]], steps: int) -> Pictu
     return fig
 
 
-def separable(free: Tensor, penalised: Tensor) -> Picture:
+def to_the_end(free: Tensor, penalised: Tensor) -> Picture:
     """At every fifth iteration (risk, norm, test accuracy): without and with a penalty."""
     fig, axes = figure(1, 3, width=12, height=3.6)
     for values, name, text in ((free, "attack", "no penalty"), (penalised, "model", r"$\tau=10^{-4}$")):

@@ -38,9 +38,7 @@ def forward_reverse(grid: Tensor, log_p: Tensor, fits: dict[str, Gaussian]) -> P
             color=COLOUR[colour],
             label=f"{name}: $\\mu$ = {mu:.2f}, $\\sigma$ = {sigma:.2f}, KL = {divergence:.3f}",
         )
-    axes.set(
-        xlim=(-8, 8), ylim=(0, 0.85), xlabel="$x$", ylabel="density", title="Forward KL covers, reverse KL seeks a mode"
-    )
+    axes.set(xlim=(-8, 8), ylim=(0, 0.85), xlabel="$x$", ylabel="density", title="One Gaussian for two modes")
     axes.legend(loc="upper right")
     return fig
 

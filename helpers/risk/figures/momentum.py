@@ -54,9 +54,9 @@ def momentum_plane(
     fig, axes = figure(1, 3, width=12, height=3.9, sharey=True)
     shades = {"cmap": "viridis_r", "vmin": 0.6, "vmax": 1.0}
     panels = {
-        "measured": (measured, shades),
-        "spectral radius": (predicted, shades),
-        "difference": ((measured - predicted).abs(), {"cmap": "magma_r", "vmin": 0, "vmax": 0.01}),
+        "Decay per step, measured": (measured, shades),
+        "Spectral radius: the same": (predicted, shades),
+        "Difference: below 0.01": ((measured - predicted).abs(), {"cmap": "magma_r", "vmin": 0, "vmax": 0.01}),
     }
     for panel, (title, (values, options)) in zip(axes, panels.items(), strict=True):
         stable = torch.where(predicted < 1, values, torch.nan)
