@@ -39,14 +39,21 @@ def product_against_attack(name: str, x: Tensor, y: Tensor) -> Radii:
 
 
 def three_bounds(net: nn.Sequential, centre: Tensor, eps: float) -> dict[str, Range]:
-    """Lower and upper bound of the one output of a dense net over the box of radius eps about centre (1, n)."""
+    """Lower and upper bound of the one output of a dense net over the box of radius eps about centre (1, n).
+
+    Raises ValueError unless exact lies inside linear, and linear inside interval.
+    """
     lower, upper = centre - eps, centre + eps
     found = {
         "exact": relaxation.exact_range(net, lower[0], upper[0]),
         "linear": relaxation.linear_bounds(net, lower, upper),
         "interval": bounds.interval_bounds(net, lower, upper),
     }
-    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+    ranges = {name: (float(low), float(high)) for name, (low, high) in found.items()}
+    for inner, outer in (("exact", "linear"), ("linear", "interval")):
+        if ranges[inner][0] < ranges[outer][0] - 1e-5 or ranges[inner][1] > ranges[outer][1] + 1e-5:
+            raise ValueError(f"{inner} must lie inside {outer}, got {ranges[inner]} and {ranges[outer]}")
+    return ranges
 
 
 def widths_in_depth(width: int, depth: int, eps: float, generator: Generator) -> tuple[list[float], list[float]]:
