@@ -22,7 +22,7 @@ def rows(rounds: int = 7, copies: int = 12_000) -> Iterator[tuple[str, float, fl
 
 
 def _overhead(device: torch.device, rounds: int, copies: int) -> float:
-    """Seconds a copy inside certify over what it cannot do without: a bare pass at the best batch size, and one Gaussian
+    """Seconds a copy inside certify over what it cannot do without: a bare pass at the best batch size, and a Gaussian
     an entry, which torch draws with one thread. Medians over the rounds."""
     model, x = models.lenet().to(device).eval(), data.load("mnist").x_test[:8].to(device)
     smooth, n0 = Smooth(model, 0.5), 100

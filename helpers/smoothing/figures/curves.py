@@ -28,7 +28,7 @@ def votes_bar(axes: Axes, votes: Tensor, names: Sequence[str], lower: float, lea
 
 def votes(x: Tensor, copies: Tensor, classes: Tensor, counts: Tensor, certificate: smoothing.Certificate) -> Picture:
     """One image (1, 1, H, W), noisy copies of it and what f says of them, the votes (1, 10), the certificate."""
-    fig, (left, right) = figure(1, 2, width=10, height=3.7, width_ratios=(1.35, 1))
+    fig, (left, right) = figure(1, 2, width=10, height=3.4, width_ratios=(1.35, 1))
     leader, radius = int(counts[0].argmax()), float(certificate.radius)
     sheet = torch.cat([x, copies]).cpu()
     pictures(left, sheet, ["clean", *(str(int(k)) for k in classes)], columns=5)
