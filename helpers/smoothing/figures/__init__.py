@@ -1,8 +1,9 @@
 """Figures and sliders of Lecture 9."""
 
 from helpers.smoothing.figures.curves import (
-    ablations,
     beyond,
+    crossed,
+    knobs,
     methods,
     opening,
     same_votes,
@@ -31,7 +32,7 @@ from helpers.smoothing.figures.theory import (
 )
 
 __all__ = [
-    "ablations", "beyond", "budget", "certified_linf", "closed_forms", "coverage", "depth", "digit", "half_space",
-    "ladder", "looseness", "methods", "opening", "plane", "plane_classifier", "rivals", "same_votes", "scales",
+    "beyond", "budget", "certified_linf", "closed_forms", "coverage", "crossed", "depth", "digit", "half_space",
+    "knobs", "ladder", "looseness", "methods", "opening", "plane", "plane_classifier", "rivals", "same_votes", "scales",
     "smoothed_plane", "two_sides", "votes", "votes_bar", "waterfalls",
 ]  # fmt: skip

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from helpers import smoothing
 from helpers.figures import COLOUR, Picture, figure, from_any_device, label, pictures
-from helpers.smoothing.figures.theory import FAMILY
 from helpers.smoothing.noise_training import noisy_copies
 from helpers.smoothing.smooth import Smooth
 
@@ -29,7 +28,7 @@ def votes_bar(axes: Axes, votes: Tensor, names: Sequence[str], lower: float, lea
 
 def votes(x: Tensor, copies: Tensor, classes: Tensor, counts: Tensor, certificate: smoothing.Certificate) -> Picture:
     """One image (1, 1, H, W), noisy copies of it and what f says of them, the votes (1, 10), the certificate."""
-    fig, (left, right) = figure(1, 2, width=11.5, height=3.7, width_ratios=(1.35, 1))
+    fig, (left, right) = figure(1, 2, width=10, height=3.4, width_ratios=(1.35, 1))
     leader, radius = int(counts[0].argmax()), float(certificate.radius)
     sheet = torch.cat([x, copies]).cpu()
     pictures(left, sheet, ["clean", *(str(int(k)) for k in classes)], columns=5)
@@ -48,22 +47,42 @@ def opening(g: Smooth, x: Tensor, certificate: smoothing.Certificate, counts: Te
     return votes(x, copies, classes, counts, certificate)
 
 
+NOISE = {0.0: COLOUR["muted"], 0.12: "#86BBDD", 0.25: "#3D8FC6", 0.5: "#0B5C94", 1.0: "#06304F"}  # darker: more
+
+
+def interval(hits: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of Clopper and Pearson for a rate of which `hits` of `count` were seen."""
+    below = float(smoothing.clopper_pearson_lower(round(hits), count, 0.025))
+    return below, 1 - float(smoothing.clopper_pearson_lower(count - round(hits), count, 0.025))
+
+
+def rates(axes: Axes, places: Sequence[float], shares: Sequence[float], count: int, colour: str) -> None:
+    """Measured rates as dots, each with its 95 % interval, and no line between them."""
+    for place, share in zip(places, shares, strict=True):
+        axes.plot((place, place), interval(share * count, count), color=colour, linewidth=1.5)
+        axes.plot(place, share, "o", color=colour)
+
+
 @from_any_device
-def two_sides(radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequence[float], ceiling: float) -> Picture:
-    """Certified accuracy over the radius, and the accuracy that an attack leaves: the truth is in between."""
+def two_sides(
+    radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequence[float], count: int, ceiling: float
+) -> Picture:
+    """Certified accuracy over the radius, and the accuracy that an attack leaves: the truth is in between.
+
+    What is left at eps bounds all beyond it, since robust accuracy never rises: steps, with 95 % intervals.
+    """
     fig, axes = figure(width=9, height=3.7)
-    attacked = torch.tensor([float(certified[0]), *left])
-    places = torch.tensor([0.0, *eps])
-    axes.plot(places, attacked, "o-", color=COLOUR["attack"])
-    axes.plot(radii, certified, color=COLOUR["bound"])
-    above = np.interp(radii, places, attacked)
+    above = np.asarray(left)[np.searchsorted(np.asarray(eps), radii.numpy() + 1e-6, side="right") - 1]
     axes.fill_between(radii, certified, above, color=COLOUR["truth"], alpha=0.15, linewidth=0)
+    axes.plot(radii, above, color=COLOUR["attack"])
+    axes.plot(radii, certified, color=COLOUR["bound"])
+    rates(axes, eps, left, count, COLOUR["attack"])
     axes.axvline(ceiling, color=COLOUR["bound"], linestyle=":", linewidth=1.5)
     axes.annotate("ceiling", (ceiling, 0.04), (4, 0), textcoords="offset points", color=COLOUR["bound"])
-    axes.annotate("left by the attack", (1.7, 0.78), color=COLOUR["attack"])
+    axes.annotate("left by the attack", (1.55, 1.05), color=COLOUR["attack"])
     axes.annotate("certified", (0.3, 0.72), color=COLOUR["bound"])
-    axes.annotate("the truth", (1.45, 0.45), color=COLOUR["truth"], fontsize=14)
-    axes.set(xlabel="$\\ell_2$ radius", ylabel="accuracy", ylim=(-0.02, 1.1), xlim=(0, None))
+    axes.annotate("the truth", (1.4, 0.35), color=COLOUR["truth"], fontsize=14)
+    axes.set(xlabel="$\\ell_2$ radius", ylabel="accuracy", ylim=(-0.02, 1.15), xlim=(-0.03, None))
     axes.set_title("Attacks bound the truth from above, certificates from below")
     return fig
 
@@ -72,13 +91,13 @@ def two_sides(radii: Tensor, certified: Tensor, eps: Sequence[float], left: Sequ
 def waterfalls(radii: Tensor, curves: Mapping[float, Tensor], ceilings: Mapping[float, float]) -> Picture:
     """Certified accuracy over the radius for several noises, each with its ceiling as a dotted line."""
     fig, axes = figure(width=10, height=4.2)
-    for (sigma, curve), colour in zip(curves.items(), FAMILY, strict=False):
-        axes.plot(radii, curve, color=colour, label=f"σ = {sigma:g}")
-        axes.axvline(ceilings[sigma], color=colour, linestyle=":", linewidth=1.5)
+    for sigma, curve in curves.items():
+        axes.plot(radii, curve, color=NOISE[sigma], label=f"σ = {sigma:g}")
+        axes.axvline(ceilings[sigma], color=NOISE[sigma], linestyle=":", linewidth=1.5)
     axes.set(xlabel="$\\ell_2$ radius $r$ (dotted: the ceiling)", ylabel="certified accuracy", ylim=(-0.02, 1.03))
     axes.set_xlim(0, float(radii[-1]))
     axes.set_title("Waterfalls: little noise for short radii, much noise for long ones")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axes.legend(loc="upper right", bbox_to_anchor=(0.95, 1))
     return fig
 
 
@@ -86,62 +105,61 @@ def waterfalls(radii: Tensor, curves: Mapping[float, Tensor], ceilings: Mapping[
 def methods(radii: Tensor, curves: Mapping[str, Tensor], ceiling: float) -> Picture:
     """Certified accuracy over the radius for several ways to train, at one noise."""
     fig, axes = figure(width=9, height=3.7)
-    for (name, curve), colour in zip(curves.items(), FAMILY, strict=False):
-        axes.plot(radii, curve, color=colour, label=name)
+    for (name, curve), colour in zip(curves.items(), ("model", "second", "truth"), strict=True):
+        axes.plot(radii, curve, color=COLOUR[colour], label=name)
     axes.axvline(ceiling, color=COLOUR["data"], linestyle=":", linewidth=1.5)
+    axes.annotate("ceiling", (ceiling, 0.93), (4, 0), textcoords="offset points")
     axes.set(xlabel="$\\ell_2$ radius $r$", ylabel="certified accuracy", ylim=(-0.02, 1.03), xlim=(0, ceiling * 1.1))
-    axes.set_title("Three ways to train for the same noise, σ = 0.5")
+    axes.set_title("Both recipes lift the end of the curve, σ = 0.5")
     axes.legend(loc="lower left")
     return fig
 
 
 @from_any_device
-def ablations(
-    sigmas: Sequence[float], cross: Tensor, by_n: Mapping[int, Tensor], by_alpha: Mapping[float, Tensor]
-) -> Picture:
-    """Mean radius per training and test noise; curves over n and over alpha from radii (N,), 0 where wrong."""
-    fig, (left, middle, right) = figure(1, 3, width=12.5, height=3.9, width_ratios=(1, 1.1, 1.1))
-    left.imshow(cross / cross.amax(0), cmap="Blues", vmin=0, vmax=1.25)
-    for i in range(len(sigmas)):
-        for j in range(len(sigmas)):
-            value = cross[i, j].item()
-            dark = value / cross[:, j].max().item() > 0.75
-            left.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
-    left.set_xticks(range(len(sigmas)), [f"{s:g}" for s in sigmas])
-    left.set_yticks(range(len(sigmas)), [f"{s:g}" for s in sigmas])
-    left.set(xlabel="σ of the vote", ylabel="σ in training", title="Mean radius")
-    left.grid(False)
-    for axes, family, name, title in (
-        (middle, by_n, "n", "More votes: a higher ceiling"),
-        (right, by_alpha, "α", "More certainty: hardly a loss"),
-    ):
-        for (key, radius), colour in zip(family.items(), FAMILY, strict=False):
-            r = torch.linspace(0, 1.8, 181).double()
-            text = f"{name} = {key:,}" if name == "n" else f"{name} = {key:f}".rstrip("0")
-            axes.plot(r, (radius[:, None] >= r.clamp(min=1e-9)).double().mean(0), color=colour, label=text)
-        axes.set(xlabel="radius $r$", ylim=(-0.02, 1.03), xticks=(0, 0.5, 1, 1.5), title=title)
-        axes.legend(loc="lower left")
-    middle.set_ylabel("certified accuracy")
+def crossed(radii: Tensor, by_test: Mapping[float, Tensor], by_training: Mapping[float, Tensor]) -> Picture:
+    """Certified accuracy for one noise of the vote and several of the training, and the other way round."""
+    fig, panels = figure(1, 2, width=10, height=3.9, sharey=True)
+    titles = "Vote at σ = 0.5: train with as much or more", "Trained with 0.5: vote with as much or less"
+    for axes, curves, title, name in zip(panels, (by_training, by_test), titles, ("trained", "vote"), strict=True):
+        for sigma, curve in curves.items():
+            style = "-" if sigma == 0.5 else "--"
+            axes.plot(radii, curve, style, color=NOISE[sigma], label=f"{name}: σ = {sigma:g}")
+        axes.set(xlabel="$\\ell_2$ radius $r$", ylim=(-0.02, 1.03), xlim=(0, float(radii[-1])))
+        axes.set_title(title)
+        axes.legend(loc="upper right")
+    panels[0].set_ylabel("certified accuracy")
     return fig
 
 
-def beyond(share: Mapping[float, float], count: int, allowed: int) -> Picture:
-    """The share of significant flips over the radius of the attack in units of the certified one."""
+@from_any_device
+def knobs(by_n: Mapping[float, Tensor], by_alpha: Mapping[float, Tensor]) -> Picture:
+    """Certified accuracy for several n and for several alpha, from radii (N,) that are 0 where the class is wrong."""
+    fig, panels = figure(1, 2, width=10, height=3.8, sharey=True)
+    r = torch.linspace(0, 1.9, 381).double()
+    for axes, family, name in zip(panels, (by_n, by_alpha), ("n", "α"), strict=True):
+        for (key, radius), colour in zip(family.items(), ("muted", "bound", "data"), strict=True):
+            text = f"n = {key:,}" if name == "n" else f"α = {key:f}".rstrip("0")
+            shares = (radius[:, None] >= r.clamp(min=1e-9)).double().mean(0)
+            axes.plot(r, shares, color=COLOUR[colour], label=text)
+        axes.set(xlabel="$\\ell_2$ radius $r$", ylim=(-0.02, 1.03), xticks=(0, 0.5, 1, 1.5))
+        axes.legend(loc="lower left")
+    panels[0].set_title("More votes: a higher ceiling")
+    panels[1].set_title("More certainty: hardly a loss")
+    panels[0].set_ylabel("certified accuracy")
+    return fig
+
+
+def beyond(turned: Mapping[float, int], images: int, allowed: int) -> Picture:
+    """The share of significant flips over the length of the attack in units of the certified radius."""
     fig, axes = figure(width=9, height=3.5)
     axes.axvspan(0, 1, color=COLOUR["truth"], alpha=0.12, linewidth=0)
-    axes.plot(list(share), list(share.values()), "o-", color=COLOUR["attack"])
-    axes.plot((0, 1), (allowed / count,) * 2, "--", color=COLOUR["bound"])
-    axes.annotate(
-        f"allowed: {allowed} of {count}",
-        (0.04, allowed / count),
-        (0, 6),
-        textcoords="offset points",
-        color=COLOUR["bound"],
-    )
+    rates(axes, list(turned), [k / images for k in turned.values()], images, COLOUR["attack"])
+    axes.plot((0, 1), (allowed / images,) * 2, "--", color=COLOUR["bound"])
+    axes.annotate(f"allowed: {allowed} of {images}", (0.04, allowed / images), (0, 8),
+                  textcoords="offset points", color=COLOUR["bound"])  # fmt: skip
     axes.annotate("certified", (0.04, 0.9), color=COLOUR["truth"])
-    axes.set(
-        xlabel="length of the attack / certified radius", ylabel="significant flips", ylim=(-0.03, 1.03), xlim=(0, None)
-    )
+    axes.set(xlabel="length of the attack / certified radius", ylabel="significant flips (95 % intervals)")
+    axes.set(ylim=(-0.03, 1.03), xlim=(0, None))
     axes.set_title("No flip inside the certificates, more and more beyond")
     return fig
 
@@ -149,16 +167,16 @@ def beyond(share: Mapping[float, float], count: int, allowed: int) -> Picture:
 @from_any_device
 def same_votes(radii: Mapping[str, Tensor], top: Mapping[int, Tensor], y_label: str = "radius / σ") -> Picture:
     """Three certificates over p_A; and top-k curves over the radius."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.9)
+    fig, (left, right) = figure(1, 2, width=10, height=3.9)
     p = torch.linspace(0.5, 0.9999, 300).double()
-    for (name, values), colour, place in zip(radii.items(), ("bound", "model", "attack"), (-2, -2, -2), strict=True):
+    for (name, values), colour, place in zip(radii.items(), ("bound", "data", "muted"), (-2, -2, -2), strict=True):
         label(left.plot(p, values, color=COLOUR[colour])[0], name, at=place, offset=(8, 0))
     left.set(
         xlabel="bound $\\underline{p}$ of $p_A$", ylabel=y_label, xlim=(0.5, 1.22), xticks=(0.5, 0.6, 0.7, 0.8, 0.9, 1)
     )
     left.set_title("Three theorems, the same votes")
     r = torch.linspace(0, 3, 301).double()
-    for (k, radius), colour in zip(top.items(), FAMILY, strict=False):
+    for (k, radius), colour in zip(top.items(), (COLOUR["bound"], COLOUR["second"], COLOUR["third"]), strict=True):
         right.plot(r, (radius[:, None] >= r.clamp(min=1e-9)).double().mean(0), color=colour, label=f"top {k}")
     right.set(xlabel="$\\ell_2$ radius $r$", ylabel="certified top-k accuracy", ylim=(-0.02, 1.03))
     right.set_title("Among the first $k$, σ = 1")

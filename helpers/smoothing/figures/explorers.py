@@ -47,7 +47,7 @@ def half_space(p_a: float, shift: float) -> Picture:
     edge, disc = float(torch.special.ndtri(torch.tensor(p_a).double())), math.sqrt(-2 * math.log(1 - p_a))
     worst = float(smoothing.neyman_pearson_bound(p_a, shift, 1.0))
     rival = stats.ncx2.cdf(disc**2, 2, shift**2) if shift else p_a
-    fig, (left, right) = figure(1, 2, width=11, height=4.3)
+    fig, (left, right) = figure(1, 2, width=10, height=3.7)
     _half_space_plane(left, edge, shift, disc)
     left.set_title(f"P(A) at x + δ: half-space {worst:.2f}, disc {rival:.2f}")
     z = np.linspace(-4, 6, 401)
@@ -109,7 +109,7 @@ def plane(x: float, y: float, sigma: float, n: int) -> Picture:
     count, p = int((classes == leader).sum()), max(p_one, 1 - p_one)
     lower = smoothing.clopper_pearson_lower(torch.tensor(count), n, 0.001)
     certified, exact = (float(smoothing.certified_radius(q, sigma)) for q in (lower, p))
-    fig, (left, right) = figure(1, 2, width=11, height=4.6, width_ratios=(1.5, 1))
+    fig, (left, right) = figure(1, 2, width=10, height=3.9, width_ratios=(1.5, 1))
     _regions(left, smooth)
     for k, colour in ((0, "model"), (1, "attack")):
         left.plot(*copies[:, classes == k], ".", color=COLOUR[colour], markersize=3, alpha=0.5)
@@ -131,6 +131,7 @@ def _regions(axes: Axes, smooth: np.ndarray) -> None:
     axes.imshow(shades[cut, cut], extent=(-3, 3, -3, 3), origin="lower", cmap=REGIONS, vmin=0, vmax=1)
     line = coordinates[cut][::2]
     axes.contour(line, line, smooth[cut, cut][::2, ::2], levels=[0.5], colors=COLOUR["data"], linewidths=2)
+    axes.annotate("black: boundary of $g$", (-2.9, -2.3), color=COLOUR["data"], backgroundcolor="#FFFFFFB0")
 
 
 NETWORKS = {"no noise": "mnist_cnn", "σ 0.25": "mnist_sigma025", "σ 0.5": "mnist_sigma050", "σ 1": "mnist_sigma100"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from scipy import stats
 from torch import Tensor
 
@@ -13,68 +14,88 @@ from helpers.figures import COLOUR, FAMILY, Picture, figure, from_any_device, la
 
 @from_any_device
 def looseness(rows: Mapping[str, Mapping[str, Tensor]]) -> Picture:
-    """Per network: the radii of a few certificates and the distance an attack found, one dot an image, log scale."""
-    fig, panels = figure(1, len(rows), width=11, height=3.8, sharey=True)
+    """Per network: the radii of a certificate, of an estimate, of an attack, one dot an image, log scale."""
+    fig, panels = figure(1, len(rows), width=10, height=3.8, sharey=True)
     for axes, (name, columns) in zip(panels, rows.items(), strict=True):
-        for place, (values, colour) in enumerate(zip(columns.values(), FAMILY, strict=False)):
+        for place, (values, colour) in enumerate(zip(columns.values(), ("bound", "muted", "attack"), strict=True)):
             shown = values[values.isfinite() & (values > 0)]
             spread = place + torch.linspace(-0.22, 0.22, len(shown))
-            axes.semilogy(spread, shown, ".", color=colour, alpha=0.5, markersize=5)
-            axes.semilogy(place, shown.median(), "D", color=colour, markeredgecolor="white")
-            axes.annotate(f"{shown.median():.2g}", (place + 0.3, shown.median()), color=colour, va="center")
-        axes.set_xticks(range(len(columns)), list(columns), fontsize=10)
-        axes.set(title=name, xlim=(-0.5, len(columns) - 0.2))
-    panels[0].set_ylabel("$\\ell_2$ radius")
+            axes.semilogy(spread, shown, ".", color=COLOUR[colour], alpha=0.5, markersize=5)
+            axes.semilogy(place, shown.median(), "D", color=COLOUR[colour], markeredgecolor="white")
+            axes.annotate(f"{shown.median():.2g}", (place + 0.3, shown.median()), color=COLOUR[colour], va="center")
+        axes.set_xticks(range(len(columns)), list(columns))
+        axes.set(xlim=(-0.5, len(columns) - 0.2))
+        first, *_, last = columns.values()
+        ratio = (last / first)[last.isfinite() & (first > 0)].median()
+        axes.set_title(f"{name}: the attack needs {ratio:.0f} times as much")
+    panels[0].set_ylabel("$\\ell_2$ radius (diamond: median)")
     return fig
 
 
-def ladder(eps: Tensor, bounds: Mapping[str, tuple[Tensor, Tensor]]) -> Picture:
-    """The triangle that encloses a ReLU; the range of f over the box of radius eps, exact and bounded."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.9)
+def ladder(centres: Tensor, upper: Mapping[str, Sequence[float]]) -> Picture:
+    """The triangle that encloses a ReLU; the upper bounds of f over the unit box about (c, 0), over c."""
+    fig, (left, right) = figure(1, 2, width=10, height=3.9)
     low, high = -1.0, 2.0
     z = np.array([low, 0.0, high])
     left.fill([low, 0, high], [0, 0, high], color=COLOUR["bound"], alpha=0.2)
     left.plot(z, z.clip(0), color=COLOUR["data"], linewidth=3)
     left.plot([low, high], [0, high], color=COLOUR["bound"])
     left.annotate(r"$\frac{u\,(z-l)}{u-l}$", (0.35, 0.95), color=COLOUR["bound"], ha="right", va="bottom", fontsize=16)
-    left.annotate("ReLU", (1.4, 1.15), color=COLOUR["data"])
+    left.annotate("ReLU", (1.4, 1.1), color=COLOUR["data"])
     left.set(xlabel="$z$ in $[l, u]$", xticks=(low, 0, high), yticks=(0, high), title="The triangle around a ReLU")
     left.set_xticklabels(("$l$", "0", "$u$"))
     left.set_yticklabels(("0", "$u$"))
-    for (name, (_, upper)), colour in zip(bounds.items(), ("data", "bound", "attack"), strict=True):
-        label(right.plot(eps, upper, color=COLOUR[colour])[0], f"{name}: {upper[-1]:.3g}")
-    right.set(xlabel="radius ε of the box", ylabel="upper bound of $f$", xlim=(0, 1.35))
-    right.set_title("Two neurons: exact, linear, interval")
+    for (name, values), colour in zip(upper.items(), ("data", "bound", "muted"), strict=True):
+        line = right.plot(centres, values, color=COLOUR[colour], linestyle="--" if name == "exact" else "-")[0]
+        label(line, name, at=20, offset=(8, -12) if name == "exact" else (-8, 10))
+        right.annotate(f"{values[0]:.0f}", (0, values[0]), (-14, 0), textcoords="offset points", va="center",
+                       color=COLOUR[colour], annotation_clip=False)  # fmt: skip
+    right.axvline(2, color=COLOUR["data"], linestyle=":", linewidth=1)
+    right.annotate("both open", (2.04, 2.1))
+    right.set(xlabel="centre $c$ of the unit box", xlim=(0, 3), ylim=(1.8, 10.4), yticks=(), xticks=(0, 1, 2, 3))
+    right.set_title("Upper bound of $f$: 2, 3, 4 at $c$ = 0")
     return fig
 
 
 def depth(depths: Sequence[int], widths: Tensor, sampled: Tensor, rate: float) -> Picture:
     """The width of the intervals after each layer of a random network, against what points of the box reach."""
     fig, axes = figure(width=9, height=3.5)
-    line = axes.semilogy(depths, widths, "o-", color=COLOUR["bound"])[0]
+    line = axes.semilogy(depths, widths, "o", color=COLOUR["bound"])[0]
     label(line, f"interval bounds: $\\times${rate:.1f} a layer", at=-2, offset=(-8, 8))
-    line = axes.semilogy(depths, sampled, "o-", color=COLOUR["data"])[0]
+    line = axes.semilogy(depths, sampled, "o", color=COLOUR["data"])[0]
     label(line, "2,000 points of the box", at=4, offset=(0, 12), ha="center")
     axes.set(xlabel="layer", ylabel="mean width", xticks=depths, title="Intervals forget what cancels")
     return fig
 
 
 def certified_linf(eps: Sequence[float], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Picture:
-    """Accuracy certified by intervals (solid) and left by PGD (dashed) over eps in l_inf, per network."""
-    fig, axes = figure(width=9, height=3.6)
-    for (name, (certified, attacked)), colour in zip(curves.items(), ("bound", "muted"), strict=True):
-        axes.plot(eps, certified, "o-", color=COLOUR[colour], label=f"{name}: certified")
-        axes.plot(eps, attacked, "o--", color=COLOUR[colour], label=f"{name}: left by PGD")
-        axes.fill_between(eps, certified, attacked, color=COLOUR[colour], alpha=0.12, linewidth=0)
-    axes.set(xlabel="ε ($\\ell_\\infty$)", ylabel="accuracy", ylim=(-0.03, 1.03))
-    axes.set_title("The truth lies between certificate and attack")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    """Accuracy certified by intervals and left by PGD over eps in l_inf, per network, as the steps that both prove."""
+    fig, panels = figure(1, len(curves), width=10, height=3.7, sharey=True)
+    for axes, (name, (certified, attacked)) in zip(panels, curves.items(), strict=True):
+        between(axes, eps, certified, attacked)
+        axes.set(xlabel="ε ($\\ell_\\infty$)", ylim=(-0.03, 1.08), xlim=(0, None), title=name)
+    panels[0].set_ylabel("accuracy")
+    panels[0].annotate("left by PGD", (0.06, 1.01), color=COLOUR["attack"])
+    panels[0].annotate("certified", (0.06, 0.73), color=COLOUR["bound"])
     return fig
+
+
+def between(axes: Axes, radii: Sequence[float], certified: Sequence[float], attacked: Sequence[float]) -> None:
+    """Steps, since robust accuracy never rises with the radius: what is certified at r holds up to r, what an attack
+    leaves at r bounds all that lies beyond; the truth is in the area."""
+    r, low, high = (np.asarray(values, dtype=float) for values in (radii, certified, attacked))
+    grid = np.linspace(r[0], r[-1], 600)
+    below = low[np.searchsorted(r, grid).clip(max=len(r) - 1)]
+    above = high[np.searchsorted(r, grid, side="right") - 1]
+    axes.fill_between(grid, below, above, color=COLOUR["truth"], alpha=0.15, linewidth=0)
+    for place, line, dots, colour in ((r, below, low, "bound"), (r, above, high, "attack")):
+        axes.plot(grid, line, color=COLOUR[colour])
+        axes.plot(place, dots, "o", color=COLOUR[colour])
 
 
 def scales(p: Tensor, by_margin: Tensor) -> Picture:
     """The radius over p_A: by the Lipschitz constant of the probability, and by Phi^{-1}; and why."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.7)
+    fig, (left, right) = figure(1, 2, width=10, height=3.7)
     z = np.linspace(-3.2, 3.2, 300)
     left.plot(z, stats.norm.cdf(z), color=COLOUR["model"])
     left.plot(z, 0.5 + z / np.sqrt(2 * np.pi), "--", color=COLOUR["muted"])
@@ -119,11 +140,11 @@ def closed_forms(
     taus: Sequence[float], slabs: Mapping[float, Tensor], line: Tensor, balls: Mapping[int, Tensor]
 ) -> Picture:
     """P(1) along the line for slabs; true over certified radius at the centre of a ball, over p_A."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.8)
+    fig, (left, right) = figure(1, 2, width=10, height=3.8)
     for tau, colour in zip(taus, FAMILY, strict=False):
         left.plot(line, slabs[tau], color=colour, label=f"{tau:g}")
     left.axhline(0.5, color=COLOUR["data"], linewidth=1)
-    left.set(xlabel="$x/\\sigma$", ylabel="$P(f(x+\\sigma\\xi)=1)$", ylim=(0.28, 1.04))
+    left.set(xlabel="$x/\\sigma$", ylabel="$P(f(x+\\sigma\\xi)=1)$", ylim=(0, 1.04))
     left.legend(loc="lower right", title="certificate at 0")
     left.set_title("Slabs: always above ½, so $g$ = 1 everywhere")
     p = torch.linspace(0.55, 0.99, 45)
@@ -142,29 +163,40 @@ def closed_forms(
     return fig
 
 
-def coverage(p: Tensor, covered: Mapping[str, Tensor], n: int, alpha: float, radii: Mapping[str, Tensor]) -> Picture:
-    """How often each lower bound lies below p; the radius each gives when all n votes agree, over n."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.8)
+def coverage(
+    p: Tensor,
+    covered: Mapping[str, Tensor],
+    n: int,
+    alpha: float,
+    sizes: Sequence[int],
+    radii: Mapping[str, Sequence[float]],
+) -> Picture:
+    """How often each lower bound lies below p; the radius each gives when all votes agree, over their number."""
+    fig, (left, right) = figure(1, 2, width=10, height=3.8)
     for (name, values), colour in zip(covered.items(), ("bound", "muted", "attack"), strict=True):
         left.plot(p, values, color=COLOUR[colour], linewidth=1.5, label=name)
     left.axhline(1 - alpha, color=COLOUR["data"], linewidth=1)
     left.annotate(f"1 − α = {1 - alpha:g}", (0.02, 1 - alpha), (0, -13), textcoords="offset points")
     left.set(xlabel="true $p$", ylabel="P(bound ≤ p)", ylim=(0.84, 1.005), title=f"Coverage, n = {n}")
     left.legend(loc="lower left")
-    sizes = [10**k for k in range(2, 7)]
-    for (name, values), colour in zip(radii.items(), ("bound", "muted"), strict=True):
-        label(right.semilogx(sizes, values, "o-", color=COLOUR[colour])[0], name, at=2, offset=(0, 12), ha="right")
+    for (name, column), colour in zip(radii.items(), ("bound", "muted"), strict=True):
+        line = right.semilogx(sizes, column, color=COLOUR[colour])[0]
+        label(line, name, at=len(sizes) // 2, offset=(-6, 12), ha="right")
     right.set(xlabel="votes $n$, all for one class", ylabel="radius / σ", title="What the bound costs (α = 0.001)")
     return fig
 
 
 def budget(alphas: Sequence[float]) -> Picture:
     """The ceiling of the radius over n; the n that a radius needs."""
-    fig, (left, right) = figure(1, 2, width=11, height=3.8)
+    fig, (left, right) = figure(1, 2, width=10, height=3.8)
     n = np.unique(np.logspace(1, 7, 61).astype(int))
     for alpha, colour in zip(alphas, ("third", "bound", "data"), strict=True):
         radii = [smoothing.max_certifiable_radius(int(k), alpha, 1.0) for k in n]
         left.semilogx(n, radii, color=COLOUR[colour], label=f"α = {alpha:g}")
+    m = n / np.log(1000)
+    far = m > 10
+    law = np.sqrt(2 * np.log(m[far]) - np.log(4 * np.pi * np.log(m[far])))
+    left.semilogx(n[far], law, "--", color=COLOUR["muted"], label="the law, α = 0.001", linewidth=1.5)
     for k in (100, 1000, 10_000, 100_000):
         radius = smoothing.max_certifiable_radius(k, 0.001, 1.0)
         left.plot(k, radius, "o", color=COLOUR["bound"])
@@ -172,7 +204,7 @@ def budget(alphas: Sequence[float]) -> Picture:
     left.set(
         xlabel="votes $n$, all for one class",
         ylabel="largest radius / σ",
-        title="The ceiling grows like $\\sqrt{2\\ln n}$",
+        title="The ceiling crawls",
     )
     left.legend(loc="upper left")
     reach = np.linspace(0.5, 5.5, 101)
