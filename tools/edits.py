@@ -229,13 +229,17 @@ def _with(node: Any, **fields: Any) -> Any:
 
 
 def _rounded(function: Function) -> Function:
-    """The function with every float64 that goes in rounded to float32, and what comes out widened again."""
+    """The function with every float64 that goes in, also in a tuple, rounded to float32; what comes out is widened."""
 
     def down(value: Any) -> Any:
+        if isinstance(value, tuple):
+            parts = [down(v) for v in value]
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
         return value.float() if isinstance(value, Tensor) and value.dtype == torch.float64 else value
 
     def rounded(*args: Any, **kwargs: Any) -> Any:
-        wide = any(isinstance(v, Tensor) and v.dtype == torch.float64 for v in (*args, *kwargs.values()))
+        inside = [w for v in (*args, *kwargs.values()) for w in (v if isinstance(v, tuple) else (v,))]
+        wide = any(isinstance(v, Tensor) and v.dtype == torch.float64 for v in inside)
         out = function(*map(down, args), **{k: down(v) for k, v in kwargs.items()})
         return _up(out) if wide else out
 

@@ -39,7 +39,9 @@ def chain(x: Tensor, log_prob: LogProb, *, gradient: bool = True) -> Chain:
     and a rejection later (see `helpers.mcmc.settle`).
     """
     if x.ndim != 2 or not len(x) or not x.is_floating_point():
-        raise ValueError(f"x must have shape (chains, d), chains >= 1, and be floating, got {tuple(x.shape)}, {x.dtype}")
+        raise ValueError(
+            f"x must have shape (chains, d), chains >= 1, and be floating, got {tuple(x.shape)}, {x.dtype}"
+        )
     if not gradient:
         return Chain(x, _checked(log_prob(x), x).detach(), x[:, :0])
     if hasattr(log_prob, "value_and_grad"):

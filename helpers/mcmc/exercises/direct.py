@@ -79,12 +79,12 @@ inverse_transform_sample = Exercise(
         same(
             "finds the jump of a law that has jumps",
             _discrete,
-            meaning="Where F jumps over u, the answer is the place of the jump: F(below) < u <= F(above) closes in on it.",
+            meaning="Where F jumps over u, the answer is the place of the jump, where F(below) < u <= F(above).",
         ),
         same(
             "gives the smallest x with F(x) >= u, where F(x) = u as well",
             _at_the_jumps,
-            meaning="u = F(x) at a jump belongs to this jump: when F(middle) = u, the answer is at or below the middle.",
+            meaning="u = F(x) at a jump belongs to it: when F(middle) = u, the answer is at or below the middle.",
         ),
         holds(
             "is as near as `halvings` allows, 60 unless given",
