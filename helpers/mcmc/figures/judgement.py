@@ -126,7 +126,9 @@ def contest(table: Mapping[tuple[str, str], tuple[float, float, float]]) -> Pict
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
     right.axvline(0, linestyle="--", color=COLOUR["truth"])
     right.set(
-        xlabel="relative error of $E\\,x_1^2$ (± 2 se)", xlim=(-1.05, 1.05), title="Is it right? (beyond ±1: at the edge)"
+        xlabel="relative error of $E\\,x_1^2$ (± 2 se)",
+        xlim=(-1.05, 1.05),
+        title="Is it right? (beyond ±1: at the edge)",
     )
     left.set_title("Is it quick?")
     return fig
@@ -140,7 +142,10 @@ def divergences(target: LogProb, bent: Tensor, centred: Tensor, lost: Tensor, ot
     cross = dict(marker="x", linestyle="", color=COLOUR["attack"], markersize=5, markeredgewidth=1.5)
     left.plot(*bent.T, **cross)
     left.set_title("Banana: out on the arms")
-    for panel, x, k, name in ((middle, centred, lost, "Centred: a neck not entered"), (right, other, few, "Non-centred")):
+    for panel, x, k, name in (
+        (middle, centred, lost, "Centred: a neck not entered"),
+        (right, other, few, "Non-centred"),
+    ):
         panel.plot(*x.T, ".", color=COLOUR["model"], markersize=2, alpha=0.3)
         panel.plot(*k[:: max(1, len(k) // 120)].T, **cross)
         panel.set(xlim=(-15, 30), ylim=(-7, 4), xlabel="$\\theta_1$", title=name)
