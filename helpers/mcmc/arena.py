@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers import runtime
-from helpers.mcmc import diagnostics
+from helpers.mcmc import diagnostics, targets
 from helpers.mcmc.sampling import Draws, Step, sample, tune_step_size
 from helpers.mcmc.targets import Target
 
@@ -18,6 +18,17 @@ BEST = {"random walk": 0.25, "MALA": 0.574, "HMC": 0.8}
 
 COST = {"HMC": 8}
 """Evaluations per draw where it is not one; a Gibbs sweep costs d conditionals."""
+
+
+def goals() -> dict[str, Target]:
+    """Four targets with known moments: a correlated Gaussian, a banana, a funnel, two modes."""
+    two = torch.tensor([[-2.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
+    return {
+        "Gaussian": targets.correlated_gaussian(10, 0.8),
+        "banana": targets.banana(scale=1.5),
+        "funnel": targets.funnel(10, scale=3.0),
+        "mixture": targets.mixture(two, weights=torch.tensor([0.3, 0.7])),
+    }
 
 
 def quietly(run: Callable[..., Draws], *args: Any, **options: Any) -> Draws:

@@ -47,7 +47,7 @@ def _film(
     corners = torch.tensor([[-1, 1], [1, -1], [1, 1], [-1, -1], [0, 1], [0, -1], [1, 0], [-1, 0]], dtype=torch.float64)
     middle = torch.tensor([box[0] + box[1], box[2] + box[3]]).double() / 2
     spread = torch.tensor([box[1] - box[0], box[3] - box[2]]) * 0.3
-    s = chain(middle + (corners[:chains] if start == "far apart" else corners[2].expand(chains, 2)) * spread, log_prob)
+    s = chain(middle + (corners[:chains] if start == "apart" else corners[2].expand(chains, 2)) * spread, log_prob)
     x, proposals, accepted, before = [s.x], [], [], []
     for _ in range(MOVES):
         before.append(g.get_state())
@@ -103,11 +103,11 @@ def _worth(draws: Tensor) -> str:
     target=Choice(tuple(PLANE), "banana", label="target"),
     sampler=Choice(tuple(STEPS), "random walk", label="sampler"),
     step_size=Range(0.02, 4.0, 0.8, log=True, label="step size"),
-    leapfrogs=Range(1, 20, 6, label="leapfrog steps"),
+    leapfrogs=Range(1, 20, 6, label="leapfrogs"),
     chains=Range(1, 8, 4, label="chains"),
-    start=Choice(("far apart", "all in one place"), "far apart", label="start"),
+    start=Choice(("apart", "together"), "apart", label="start"),
     seed=Range(0, 20, 8, label="seed"),
-    coordinate=Choice((1, 2), 1, label="coordinate"),
+    coordinate=Choice((1, 2), 1, label="axis"),
     t=Range(1, MOVES, 60, label="step t", play=True),
     stills=(
         {"t": 150},
