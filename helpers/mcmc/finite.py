@@ -119,6 +119,18 @@ def metropolis_matrix(law: Tensor, proposal: Tensor) -> Tensor:
     return p + torch.diag(1 - p.sum(1))
 
 
+def mixing_rates(count: int, *, generator: Generator | None = None) -> Tensor:
+    """Of `count` random reversible chains on six states |lambda_2| and the rate measured from state 0 -> (count, 2)."""
+    rates = []
+    for k in range(count):
+        law = torch.rand(6, generator=generator, dtype=torch.float64) + 0.05
+        proposal = torch.rand(6, 6, generator=generator, dtype=torch.float64).pow(k % 4 + 1)
+        P = metropolis_matrix(law, proposal / proposal.sum(1, keepdim=True))
+        first = torch.eye(6, dtype=torch.float64)[0]
+        rates.append((second_eigenvalue(P), mixing_rate(P, first, steps=400)))
+    return torch.tensor(rates, dtype=torch.float64)
+
+
 def gibbs_matrices(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     r"""Gibbs on a joint table pi(a, b) (m, n): the matrices that draw a given b, and b given a, on the m n states
     (row by row), and their mean, the random scan. Their product is the systematic scan: stationary, seldom reversible.

@@ -1,5 +1,6 @@
 """The Ising model on a small torus, by enumeration and by Gibbs sweeps."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -53,3 +54,12 @@ def ising_sweep(spins: Tensor, beta: float, *, generator: Generator | None = Non
         drawn = torch.where(u < (2 * beta * field.float()).sigmoid(), 1, -1).to(s.dtype)
         s = torch.where(colour == c, drawn, s)
     return s
+
+
+def ising_films(betas: Sequence[float], n: int, sweeps: int, *, generator: Generator | None = None) -> Tensor:
+    """For each beta one n x n lattice, started from noise and swept `sweeps` times -> (betas, n, n)."""
+    lattices = 2 * torch.randint(2, (len(betas), 1, n, n), generator=generator) - 1
+    for _ in range(sweeps):
+        moved = [ising_sweep(s, b, generator=generator) for s, b in zip(lattices, betas, strict=True)]
+        lattices = torch.stack(moved)
+    return lattices[:, 0]

@@ -3,7 +3,7 @@ r"""Posteriors on data: conjugate, logistic, a Bayesian network, and the eight s
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -209,3 +209,10 @@ def eight_schools_exact() -> Tensor:
 def eight_schools_tail(tau: float) -> float:
     """P(tau > a number, given the data), by quadrature."""
     return float(_eight_schools_integral(tau)[-1] / _eight_schools_integral(0.0)[-1])
+
+
+def eight_schools_published() -> tuple[Tensor, Tensor]:
+    """`EIGHT_SCHOOLS_REFERENCE` in the order of `eight_schools_effects`: means and Monte Carlo errors, (10,) each."""
+    rows: dict[str, Any] = EIGHT_SCHOOLS_REFERENCE
+    means, errors = ([*rows["theta" + end], rows["mu" + end], rows["tau" + end]] for end in ("", "_error"))
+    return torch.tensor(means, dtype=torch.float64), torch.tensor(errors, dtype=torch.float64)

@@ -29,6 +29,7 @@ class Draws(NamedTuple):
     densities: float  # evaluations of log_prob per chain, those that came with a gradient left out
     gradients: float  # evaluations of its gradient per chain
     seconds: float  # wall time of the recorded part
+    lost: Tensor  # (k, d), where the transitions that diverged began, warm-up included
 
 
 def sample(
@@ -53,20 +54,24 @@ def sample(
     s, kept = start(x.detach(), log_prob), x.new_empty(draws, *x.shape)
     acceptance, divergent = x.new_zeros(len(x)), torch.zeros(len(x), dtype=torch.long, device=x.device)
     densities = gradients = 0.0
+    lost = []
     steps: range = range(warmup + draws * thin)
     began = time.perf_counter()
     for t in runtime.progress(steps, "sampling") if progress else steps:
         began = time.perf_counter() if t == warmup else began
         eta = step_size(t) if callable(step_size) else step_size
+        before = s.x
         s, info = step(log_prob, s, step_size=eta, generator=generator)  # type: ignore[arg-type]
         divergent += info.divergent
+        lost.append(before[info.divergent])
         if t >= warmup:
             acceptance += info.log_accept.exp()
             densities, gradients = densities + info.densities, gradients + info.gradients
             kept[(t - warmup) // thin] = s.x
     seconds = time.perf_counter() - began
     _warn(divergent, len(steps))
-    return Draws(kept.transpose(0, 1), acceptance / (draws * thin), divergent, densities, gradients, seconds)
+    accepted = acceptance / (draws * thin)
+    return Draws(kept.transpose(0, 1), accepted, divergent, densities, gradients, seconds, torch.cat(lost))
 
 
 def _warn(divergent: Tensor, steps: int) -> None:
@@ -74,7 +79,8 @@ def _warn(divergent: Tensor, steps: int) -> None:
         worst, count = int(divergent.argmax()), int((divergent > 0).sum())
         warnings.warn(
             f"{count} of {len(divergent)} chains diverged, chain {worst} in {int(divergent[worst])} of {steps} steps: "
-            "its draws are not to be trusted; try a smaller step_size or another parameterisation",
+            "see where they began (Draws.lost): all in one corner, and the draws miss what lies behind (try a smaller "
+            "step_size or another parameterisation); at the wall of a bounded support they are plain refusals",
             RuntimeWarning,
             stacklevel=3,
         )

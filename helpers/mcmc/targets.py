@@ -82,6 +82,24 @@ def _randn(*shape: int, generator: Generator | None) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64, device=generator.device if generator else None)
 
 
+class _Normal:
+    """ln N(x; 0, scale^2 I), with its constant and its gradient: (chains, d) -> (chains,)."""
+
+    def __call__(self, x: Tensor, scale: float = 1.0) -> Tensor:
+        return -(x / scale).square().sum(1) / 2 - x.shape[1] * math.log(scale * math.sqrt(2 * math.pi))
+
+    def value_and_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The log-density (chains,) and its gradient -x (chains, d)."""
+        return self(x), -x
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """-x alone."""
+        return -x
+
+
+log_normal = _Normal()
+
+
 def gaussian(covariance: Tensor, mean: Tensor | None = None) -> Gaussian:
     """N(mean, covariance), covariance (d, d), mean (d,) or None for 0; dtype and device of the covariance.
 

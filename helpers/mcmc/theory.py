@@ -1,6 +1,7 @@
 r"""What is known in closed form about the samplers of the lecture, to hold their measured behaviour against."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -110,3 +111,19 @@ def importance_efficiency(d: int, scale: float) -> float:
     if not scale**2 > 0.5:
         raise ValueError(f"the weights have infinite variance unless scale^2 > 1/2, got {scale=}")
     return float((math.sqrt(2 * scale**2 - 1) / scale**2) ** d)
+
+
+def sgld_recursion(etas: Sequence[float], precision: float, noise: float) -> Tensor:
+    r"""v_{t+1} = (1 - eta_t a)^2 v_t + 2 eta_t + eta_t^2 V from v_0 = 1/a, SGLD's variance -> (steps,)."""
+    v, path = 1 / precision, []
+    for eta in etas:
+        v = (1 - eta * precision) ** 2 * v + 2 * eta + eta**2 * noise
+        path.append(v)
+    return torch.tensor(path, dtype=torch.float64)
+
+
+def log_slope(x: Sequence[float], y: Tensor, errors: Tensor) -> tuple[float, float]:
+    """Slope of log y (n,) over log x by least squares, and its standard error from those of y."""
+    logs = torch.as_tensor(x, dtype=torch.float64).log()
+    weights = (logs - logs.mean()) / (logs - logs.mean()).square().sum()
+    return float(weights @ y.double().log()), float((weights * errors.double() / y.double()).norm())

@@ -8,7 +8,9 @@ from helpers.mcmc.figures.chains import (
 )
 from helpers.mcmc.figures.judgement import (
     calibration,
+    contest,
     diagnostics,
+    divergences,
     prior_maps,
     reliability,
     spreads,
@@ -27,7 +29,7 @@ from helpers.mcmc.figures.scaling import (
 )
 
 __all__ = [
-    "bias_and_variance", "calibration", "diagnostics", "dimensions", "gibbs", "hamiltonian", "ising",
-    "langevin_bias", "mixing", "optimal_scaling", "prior_maps", "reliability", "sampler", "sgld_bias", "shell",
+    "bias_and_variance", "calibration", "contest", "diagnostics", "dimensions", "divergences", "gibbs", "hamiltonian",
+    "ising", "langevin_bias", "mixing", "optimal_scaling", "prior_maps", "reliability", "sampler", "sgld_bias", "shell",
     "spreads", "transition_matrix",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from helpers import mcmc
-from helpers.figures import COLOUR, FAMILY, Picture, Range, explorer, figure, label
+from helpers.figures import COLOUR, FAMILY, Choice, Picture, Range, explorer, figure, label
 from helpers.mcmc import finite, targets
 from helpers.mcmc.figures.plane import _density
 
@@ -46,15 +46,18 @@ CUT = {"p12": 0.3, "p13": 0.0, "p21": 0.2, "p23": 0.0, "p31": 0.0, "p32": 0.0}
     p23=_entry(0.3, "2 → 3"),
     p31=_entry(0.1, "3 → 1"),
     p32=_entry(0.3, "3 → 2"),
+    start=Choice((1, 2, 3), 1, label="start"),
     t=Range(0, 30, 4, label="step t", play=True),
-    stills=({}, {**RING, "t": 9}, {**CUT, "t": 25}),
+    stills=({}, {**RING, "t": 9}, {**CUT, "start": 2, "t": 25}),
 )
-def transition_matrix(p12: float, p13: float, p21: float, p23: float, p31: float, p32: float, t: int) -> Picture:
-    """A chain on three states, started in state 1: its matrix, its law at step t, its distance to pi."""
+def transition_matrix(
+    p12: float, p13: float, p21: float, p23: float, p31: float, p32: float, start: int, t: int
+) -> Picture:
+    """A chain on three states: its matrix, its law at step t, its distance to pi (without one, to its law at 30)."""
     P = torch.tensor([[0, p12, p13], [p21, 0, p23], [p31, p32, 0]], dtype=torch.float64)
     P = P / P.sum(1, keepdim=True).clamp(min=1)
     P = P + torch.diag(1 - P.sum(1))
-    law, second = finite.laws(P, torch.eye(3)[0], 30), finite.second_eigenvalue(P)
+    law, second = finite.laws(P, torch.eye(3)[start - 1], 30), finite.second_eigenvalue(P)
     try:
         pi = mcmc.stationary_distribution(P)
         words = "reversible" if mcmc.is_reversible(P, pi) else "not reversible"
@@ -71,11 +74,11 @@ def transition_matrix(p12: float, p13: float, p21: float, p23: float, p31: float
     if pi is not None:
         middle.plot((1, 2, 3), pi, "_", color=COLOUR["truth"], markersize=42, markeredgewidth=3)
     middle.set(ylim=(0, 1.05), xticks=(1, 2, 3), xlabel="state", title=f"law at step {t}; green: $\\pi$")
-    if pi is not None:
-        distance = finite.total_variation(law, pi).clamp(min=1e-6)
-        right.plot(distance.log10(), color=COLOUR["muted"])
-        right.plot(t, distance[t].log10(), "o", color=COLOUR["model"], markersize=9)
-    right.set(ylim=(-6.2, 0.2), xlim=(-0.5, 30.5), xlabel="step", ylabel="log₁₀ distance to $\\pi$")
+    distance = finite.total_variation(law, law[-1] if pi is None else pi).clamp(min=1e-6)
+    right.plot(distance.log10(), color=COLOUR["muted"])
+    right.plot(t, distance[t].log10(), "o", color=COLOUR["model"], markersize=9)
+    right.set(ylim=(-6.2, 0.2), xlim=(-0.5, 30.5), xlabel="step")
+    right.set_ylabel("log₁₀ distance to " + ("step 30" if pi is None else "$\\pi$"))
     right.set_title(f"$|\\lambda_2|$ = {second:.3f}")
     return fig
 

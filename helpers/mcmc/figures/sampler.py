@@ -29,24 +29,29 @@ STEPS: dict[str, Step] = {
     "random walk": mcmc.random_walk_step,
     "ULA": mcmc.ula_step,
     "MALA": mcmc.mala_step,
-    "HMC": partial(mcmc.hmc_step, steps=6),
+    "HMC": mcmc.hmc_step,
+    "Gibbs": mcmc.gibbs_step,
 }
 
 MOVES = 150
 
 
 @lru_cache(maxsize=24)
-def _film(target: str, sampler: str, step_size: float, chains: int) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+def _film(
+    target: str, sampler: str, step_size: float, leapfrogs: int, chains: int, start: str, seed: int
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
     """Positions (chains, MOVES + 1, 2), proposals and acceptance of each move, the generator's state before it."""
     log_prob, box = PLANE[target]
-    g = torch.Generator().manual_seed(8)
+    g = torch.Generator().manual_seed(seed)
+    step = partial(STEPS[sampler], steps=leapfrogs) if sampler == "HMC" else STEPS[sampler]
     corners = torch.tensor([[-1, 1], [1, -1], [1, 1], [-1, -1], [0, 1], [0, -1], [1, 0], [-1, 0]], dtype=torch.float64)
     middle = torch.tensor([box[0] + box[1], box[2] + box[3]]).double() / 2
-    s = chain(middle + corners[:chains] * torch.tensor([box[1] - box[0], box[3] - box[2]]) * 0.3, log_prob)
+    spread = torch.tensor([box[1] - box[0], box[3] - box[2]]) * 0.3
+    s = chain(middle + (corners[:chains] if start == "apart" else corners[2].expand(chains, 2)) * spread, log_prob)
     x, proposals, accepted, before = [s.x], [], [], []
     for _ in range(MOVES):
         before.append(g.get_state())
-        s, info = STEPS[sampler](log_prob, s, step_size=step_size, generator=g)
+        s, info = step(log_prob, s, step_size=step_size, generator=g)
         x.append(s.x)
         proposals.append(info.proposal)
         accepted.append(info.accepted)
@@ -58,26 +63,26 @@ def _joined(paths: Tensor) -> Tensor:
     return torch.cat([paths, paths.new_full((len(paths), 1, 2), math.nan)], 1).reshape(-1, 2)
 
 
-def _move(axes: Axes, log_prob: Any, sampler: str, step_size: float, t: int, film: tuple[Any, ...]) -> str:
+def _move(axes: Axes, log_prob: Any, steps: int, step_size: float, t: int, film: tuple[Any, ...]) -> str:
     """The path up to step t, and the last proposal of each chain: accepted in blue, refused as a red cross.
 
-    HMC: the first chain's whole trajectory, and its energy error as words, else "".
+    HMC (steps > 0): the first chain's whole trajectory, and its energy error as words, else "".
     """
     x, proposals, accepted, before = film
     axes.plot(*_joined(x[:, max(0, t - 25) : t + 1]).T, ".-", color=COLOUR["muted"], linewidth=0.6, markersize=4)
     for taken, style, colour in ((True, "o", "model"), (False, "X", "attack")):
         rows = accepted[:, t - 1] == taken
         joined = _joined(torch.stack([x[rows, t - 1], proposals[rows, t - 1]], 1))
-        if sampler == "HMC" and rows[0]:
+        if steps and rows[0]:
             joined = joined[3:]
         axes.plot(*joined.T, color=COLOUR[colour], linewidth=1.5)
         axes.plot(*proposals[rows, t - 1].T, style, color=COLOUR[colour], markersize=9, markeredgecolor="white")
-    if sampler != "HMC":
+    if not steps:
         return ""
     g = torch.Generator()
     g.set_state(before[t - 1])
     y, p, orbit, energy = x[:1, t - 1], noise(x[:, t - 1], g)[:1], [], []
-    for step in range(7):
+    for step in range(steps + 1):
         if step:
             y, p = mcmc.leapfrog(lambda z: chain(z, log_prob).grad, y, p, step_size, 1)
         orbit.append(y)
@@ -98,7 +103,11 @@ def _worth(draws: Tensor) -> str:
     target=Choice(tuple(PLANE), "banana", label="target"),
     sampler=Choice(tuple(STEPS), "random walk", label="sampler"),
     step_size=Range(0.02, 4.0, 0.8, log=True, label="step size"),
+    leapfrogs=Range(1, 20, 6, label="leapfrogs"),
     chains=Range(1, 8, 4, label="chains"),
+    start=Choice(("apart", "together"), "apart", label="start"),
+    seed=Range(0, 20, 8, label="seed"),
+    coordinate=Choice((1, 2), 1, label="axis"),
     t=Range(1, MOVES, 60, label="step t", play=True),
     stills=(
         {"t": 150},
@@ -106,25 +115,43 @@ def _worth(draws: Tensor) -> str:
         {"target": "mixture", "sampler": "MALA", "step_size": 0.1, "chains": 2, "t": 150},
     ),
 )
-def sampler(target: str, sampler: str, step_size: float, chains: int, t: int) -> Picture:
-    """The last move of every chain over the density; the traces; the histogram of all draws so far and the truth."""
-    film = _film(target, sampler, step_size, chains)
+def sampler(
+    target: str,
+    sampler: str,
+    step_size: float,
+    leapfrogs: int,
+    chains: int,
+    start: str,
+    seed: int,
+    coordinate: int,
+    t: int,
+) -> Picture:
+    """The last move of every chain over the density; the traces of a coordinate; its draws so far and the truth.
+
+    Gibbs needs the full conditionals, which only the Gaussian has: on other targets it is replaced by the Gaussian.
+    """
+    target = "Gaussian" if sampler == "Gibbs" else target
+    film = _film(target, sampler, step_size, leapfrogs if sampler == "HMC" else 0, chains, start, seed)
     log_prob, box = PLANE[target]
-    x = film[0][:, 1 : t + 1, 0]
+    low, high = box[2 * coordinate - 2 : 2 * coordinate]
+    values = film[0][:, : t + 1, coordinate - 1]
+    x = values[:, 1:]
     fig, (left, middle, right) = figure(1, 3, width=12, height=3.9, width_ratios=(1.3, 1.2, 1))
-    grid, marginal = _density(left, log_prob, box, 70)
-    energy_error = _move(left, log_prob, sampler, step_size, t, film)
+    grid, marginal = _density(left, log_prob, box, 70, coordinate)
+    energy_error = _move(left, log_prob, leapfrogs if sampler == "HMC" else 0, step_size, t, film)
     share = film[2][:, :t].double().mean()
-    left.set_title(f"step {t}: {100 * share:.0f} % accepted{energy_error}")
+    only = "Gibbs (the Gaussian)" if sampler == "Gibbs" else f"{100 * share:.0f} % accepted"
+    left.set_title(f"step {t}: {only}{energy_error}")
     steps = torch.arange(t + 1.0).double().expand(chains, -1)
-    traces = torch.stack([steps, film[0][:, : t + 1, 0]], 2).numpy()
+    traces = torch.stack([steps, values], 2).numpy()
     middle.add_collection(LineCollection(list(traces), colors=FAMILY[:chains], linewidths=1), autolim=False)
-    middle.set(xlim=(0, MOVES), ylim=box[:2], xlabel="step", title=_worth(x), xticks=range(0, MOVES + 1, 50))
-    seen = x[x.isfinite()].clamp(*box[:2]).numpy()
-    heights, edges = np.histogram(seen, bins=28, range=box[:2], density=True)
+    middle.set(xlim=(0, MOVES), ylim=(low, high), xlabel="step", title=_worth(x), xticks=range(0, MOVES + 1, 50))
+    seen = x[x.isfinite()].clamp(low, high).numpy()
+    heights, edges = np.histogram(seen, bins=28, range=(low, high), density=True)
     right.stairs(heights, edges, fill=True, color=COLOUR["model"], alpha=0.5)
     right.plot(grid, marginal, color=COLOUR["truth"])
-    right.set(xlim=box[:2], ylim=(0, 2.2 * marginal.max()), yticks=(), xlabel="$x_1$", title="draws and truth")
+    right.set(xlim=(low, high), ylim=(0, 2.2 * marginal.max()), yticks=(), xlabel=f"$x_{coordinate}$")
+    right.set_title("draws and truth")
     for axis in (left.xaxis, left.yaxis, middle.yaxis, right.xaxis):  # ticks are half of what a redraw costs
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     return fig

@@ -17,8 +17,10 @@ from helpers.mcmc.figures.plane import _density
 from helpers.mcmc.state import LogProb
 
 
-def bias_and_variance(target: LogProb, m: Tensor, s: Tensor, path: Tensor, rms: Tensor, vi_error: float) -> Picture:
-    """Mean-field fit N(m, s^2) and a path (n, 2) over the density; error of both over the number of evaluations."""
+def bias_and_variance(
+    target: LogProb, m: Tensor, s: Tensor, path: Tensor, bias: Tensor, sd: Tensor, vi_error: float
+) -> Picture:
+    """Mean-field fit N(m, s^2) and a path (n, 2) over the density; bias and sd of MCMC (steps,) beside VI's bias."""
     fig, (left, right) = figure(1, 2, width=11, height=4.0)
     _density(left, target, (-6, 6, -4, 12))
     left.plot(*path.T, color=COLOUR["model"], linewidth=0.7, alpha=0.8, label="400 steps of a chain")
@@ -28,29 +30,31 @@ def bias_and_variance(target: LogProb, m: Tensor, s: Tensor, path: Tensor, rms: 
         left.plot(*ring, color=COLOUR["attack"], label="VI: 1 and 2 sd" if k == 1 else None)
     left.legend(loc="upper center")
     left.set_title("A banana, a chain, a fitted Gaussian")
-    n = np.arange(1, len(rms) + 1)
-    line = right.loglog(n[9:], rms[9:], color=COLOUR["model"])[0]
-    label(line, "MCMC", at=300, offset=(-14, -20), ha="right")
-    right.loglog(n[199:], 1.1 * float(rms[-1]) * (len(n) / n[199:]) ** 0.5, "--", color=COLOUR["truth"])
-    right.annotate(
-        "$1/\\sqrt{n}$",
-        (500, 1.1 * float(rms[-1]) * (len(n) / 500) ** 0.5),
-        (6, 6),
-        textcoords="offset points",
-        color=COLOUR["truth"],
-    )
-    right.set_yticks((0.5, 1, 2), ("0.5", "1", "2"))
-    right.set_yticks((), minor=True)
-    right.axhline(float(vi_error), color=COLOUR["attack"])
-    right.annotate(
-        "VI: a bias",
-        (len(rms), float(vi_error)),
-        (0, 6),
-        textcoords="offset points",
+    n = np.arange(1, len(sd) + 1)
+    label(right.loglog(n[9:], sd[9:], color=COLOUR["model"])[0], "MCMC: sd", at=400, offset=(6, 14))
+    shown = bias > 3 * sd / math.sqrt(1000)  # below that the bias of 1,000 chains is noise
+    last = int(shown.logical_not().nonzero()[0]) if not shown.all() else len(n)
+    label(
+        right.loglog(n[9:last], bias[9:last], ":", color=COLOUR["model"])[0],
+        "bias",
+        at=40,
+        offset=(-8, -10),
         ha="right",
-        color=COLOUR["attack"],
     )
-    right.set(xlabel="steps of the chain", ylabel="error of $E\\,x_1^2$", title="Bias stays, variance falls")
+    guide = 0.75 * float(sd[-1]) * (len(n) / n[99:]) ** 0.5
+    label(
+        right.loglog(n[99:], guide, "--", color=COLOUR["truth"])[0],
+        "$1/\\sqrt{n}$",
+        at=900,
+        offset=(0, -16),
+        ha="right",
+    )
+    right.axhline(float(vi_error), color=COLOUR["attack"])
+    place = dict(xytext=(0, 7), textcoords="offset points", color=COLOUR["attack"])
+    right.annotate("VI: a bias", (10, float(vi_error)), **place)
+    right.set(xlabel="steps of the chain", ylabel="error of $E\\,x_1^2$", title="Bias stays, or dies; variance falls")
+    right.set_yticks((0.1, 0.3, 1, 3), ("0.1", "0.3", "1", "3"))
+    right.set_yticks((), minor=True)
     return fig
 
 
@@ -73,14 +77,18 @@ def optimal_scaling(jumps: Mapping[int, Tensor]) -> Picture:
 
 
 def dimensions(d: Tensor, efficiency: Mapping[str, Tensor], slopes: Mapping[str, float]) -> Picture:
-    """Squared jump per coordinate and evaluation over the dimension: measured (dots) and the theory's slope (lines)."""
-    fig, axes = figure(width=9, height=3.8)
-    for (name, values), colour in zip(efficiency.items(), ("attack", "second", "model"), strict=True):
-        axes.loglog(d, values, "o", color=COLOUR[colour])
-        line = axes.loglog(d, values[2] * (d / d[2]) ** slopes[name], color=COLOUR[colour])[0]
-        label(line, f"{name}: $d^{{{slopes[name]:.2f}}}$")
-    axes.set(xlim=(3, 6000), xlabel="dimension $d$", ylabel="squared jump per\ncoordinate and evaluation")
-    axes.set_title("What dimension costs: measured (dots), slope of the theory (lines)")
+    """Squared jump per coordinate and evaluation over the dimension, (dimensions, 2): the mean and its standard error;
+    lines of the theory's slope through the last dot."""
+    fig, axes = figure(width=9, height=4.0)
+    for (name, rows), colour in zip(efficiency.items(), ("attack", "second", "model"), strict=True):
+        axes.errorbar(d, rows[:, 0], 2 * rows[:, 1], fmt="o", color=COLOUR[colour], capsize=4)
+        line = axes.loglog(d, rows[-1, 0] * (d / d[-1]) ** slopes[name], color=COLOUR[colour], linewidth=1.5)[0]
+        power = {-1.0: "-1", -1 / 3: "-1/3", -1 / 4: "-1/4"}[slopes[name]]
+        label(line, f"{name}: $d^{{{power}}}$", offset=(12, {"HMC": 7, "MALA": -7}.get(name, 0)))
+    axes.set(xlim=(1.5, 80_000), xlabel="dimension $d$", ylabel="squared jump per\ncoordinate and evaluation")
+    axes.set_xticks((2, 10, 100, 1000, 8192), ("2", "10", "100", "1,000", "8,192"))
+    axes.set_xticks((), minor=True)
+    axes.set_title("What dimension costs: measured (dots, ± 2 se), slope of the theory (lines)")
     return fig
 
 
