@@ -57,7 +57,7 @@ EQUIVALENT = {
         **guard("level", "alpha"),
         "top[:, 0].double() -> top[:, 0]": "scipy takes int64 as "
         "float64; it matters for int16, which test_certificates has",
-        "1 -> -1 in a, total = (top[:, 0], top.sum(1))": AXIS,
+        "1 -> -1 in a, total = (top[:, 0].double(), top.sum(1))": AXIS,
         "(a - 1).cpu().numpy() -> (a - 1).cpu()": "scipy takes tensors of a CPU as well",
         "(a - 1).cpu() -> a - 1": CPU,
         "total.cpu().numpy() -> total.cpu()": "scipy takes tensors of a CPU as well",
