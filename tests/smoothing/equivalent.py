@@ -2,7 +2,6 @@
 
 GUARD = "it refuses bad input, of which the stub says nothing"
 AXIS = "the last of two axes"
-ZERO = "-0.0 is 0"
 CPU = "matters on a GPU only"
 WHOLE = "only whole numbers go in, and Python's floats"
 DEFAULT = "a default that another precision would serve as well"
@@ -32,14 +31,11 @@ EQUIVALENT = {
     },
     "neyman_pearson_bound": {
         **guard("positive", "sigma"),
-        "torch.as_tensor(distance, dtype=torch.float64) -> torch.as_tensor(distance)": "a number is then off by 6e-8 "
-        "of itself, as it is in the right answer torch.as_tensor(distance).double()",
     },
     "certified_radius": {
         **guard("positive", "sigma"),
         "p_a > p_b -> p_a >= p_b": "where both are equal the formula gives 0 too (0 = 0 and 1 = 1 are no "
         "probabilities of two classes)",
-        "0.0 -> -0.0 in return torch.where(p_a > p_b, radius, 0.0)": ZERO,
     },
     "clopper_pearson_lower": {
         **guard("level", "alpha"),
@@ -50,7 +46,6 @@ EQUIVALENT = {
         "k.cpu() -> k": CPU,
         "(n - k + 1).cpu().numpy() -> (n - k + 1).cpu()": "scipy takes tensors of a CPU as well",
         "(n - k + 1).cpu() -> n - k + 1": CPU,
-        "0.0 -> -0.0 in return torch.where(k > 0, torch.as_tensor(p, device=k.device), 0.0)": ZERO,
         "single precision inside": WHOLE,
     },
     "smoothed_predict": {
@@ -103,6 +98,5 @@ EQUIVALENT = {
         "beta more, below 0, where the radius is negative: never the largest",
         "p_a > p_b -> p_a >= p_b": "where both are equal beta is 0, and so is the formula",
         "1 -> -1 in return torch.where(p_a > p_b, private.amax(-1), 0.0)": AXIS,
-        "0.0 -> -0.0 in return torch.where(p_a > p_b, private.amax(-1), 0.0)": ZERO,
     },
 }

@@ -128,6 +128,7 @@ neyman_pearson_bound = Exercise(
             _numbers,
             rtol=1e-5,
             atol=1e-7,
+            times=10,  # each in either precision
             meaning="`torch.as_tensor(p_a, dtype=torch.float64)` first, and the same for distance: then numbers and "
             "tensors go together.",
         ),
