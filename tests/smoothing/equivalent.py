@@ -1,8 +1,10 @@
-"""Mutants of Lecture 9's references that are no mistakes, each with the reason: see tools.mutants."""
+"""Mutants of Lecture 9 that are no mistakes: of the exercises' references, and of the mathematics against its tests."""
 
 GUARD = "it refuses bad input, of which the stub says nothing"
 AXIS = "the last of two axes"
 CPU = "matters on a GPU only"
+NUMPY = "scipy takes tensors of a CPU as well"
+COLUMN = "the only column"
 WHOLE = "only whole numbers go in, and Python's floats"
 DEFAULT = "a default that another precision would serve as well"
 
@@ -42,9 +44,9 @@ EQUIVALENT = {
         "checks.counts('successes', torch.as_tensor(successes), n).double() -> "
         "checks.counts('successes', torch.as_tensor(successes), n)": "scipy takes int64 as float64; it matters for "
         "int16, which test_certificates has",
-        "k.cpu().numpy() -> k.cpu()": "scipy takes tensors of a CPU as well",
+        "k.cpu().numpy() -> k.cpu()": NUMPY,
         "k.cpu() -> k": CPU,
-        "(n - k + 1).cpu().numpy() -> (n - k + 1).cpu()": "scipy takes tensors of a CPU as well",
+        "(n - k + 1).cpu().numpy() -> (n - k + 1).cpu()": NUMPY,
         "(n - k + 1).cpu() -> n - k + 1": CPU,
         "single precision inside": WHOLE,
     },
@@ -53,9 +55,9 @@ EQUIVALENT = {
         "top[:, 0].double() -> top[:, 0]": "scipy takes int64 as "
         "float64; it matters for int16, which test_certificates has",
         "1 -> -1 in a, total = (top[:, 0].double(), top.sum(1))": AXIS,
-        "(a - 1).cpu().numpy() -> (a - 1).cpu()": "scipy takes tensors of a CPU as well",
+        "(a - 1).cpu().numpy() -> (a - 1).cpu()": NUMPY,
         "(a - 1).cpu() -> a - 1": CPU,
-        "total.cpu().numpy() -> total.cpu()": "scipy takes tensors of a CPU as well",
+        "total.cpu().numpy() -> total.cpu()": NUMPY,
         "total.cpu() -> total": CPU,
         "2 * tail <= alpha -> 2 * tail < alpha": "differs where the P-value is alpha to the last bit, which rounding "
         "decides: two right ways to sum the tail differ there",
@@ -65,7 +67,7 @@ EQUIVALENT = {
         **guard("positive", "sigma"),
         "1 -> -1 in chosen = selection.argmax(1)": AXIS,
         "1 -> -1 in lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], n, alpha)": AXIS,
-        "0 -> -1 in lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], n, alpha)": "the only column",
+        "0 -> -1 in lower = clopper_pearson_lower(votes.gather(1, chosen[:, None])[:, 0], n, alpha)": COLUMN,
         "single precision inside": WHOLE,
     },
     "max_certifiable_radius": {
@@ -99,4 +101,22 @@ EQUIVALENT = {
         "p_a > p_b -> p_a >= p_b": "where both are equal beta is 0, and so is the formula",
         "1 -> -1 in return torch.where(p_a > p_b, private.amax(-1), 0.0)": AXIS,
     },
+}
+
+
+def everywhere(name: str) -> dict[str, str]:
+    """Those of a reference that the tests need not refuse either: they do try its guards, and whole numbers of 16 bit."""
+    return {edit: why for edit, why in EQUIVALENT[name].items() if why != GUARD and "int16" not in why}
+
+
+LIBRARY = {
+    "certificates.clopper_pearson_lower": everywhere("clopper_pearson_lower"),
+    "certificates.smoothed_predict": everywhere("smoothed_predict"),
+    "certificates.certify": {
+        **everywhere("certify"),
+        "checks.positive('sigma', sigma) -> left out": "certified_radius refuses it in the same words",
+        "checks.positive('sigma', sigma) -> checks": "certified_radius refuses it in the same words",
+    },
+    "certificates.top_k_radius": everywhere("top_k_radius"),
+    "certificates.lecuyer_radius": everywhere("lecuyer_radius"),
 }
