@@ -105,7 +105,7 @@ EQUIVALENT = {
 
 
 def everywhere(name: str) -> dict[str, str]:
-    """Those of a reference that the tests need not refuse either: they do try its guards, and whole numbers of 16 bit."""
+    """Those of a reference that no test need refuse either: the tests do try its guards, and numbers of 16 bit."""
     return {edit: why for edit, why in EQUIVALENT[name].items() if why != GUARD and "int16" not in why}
 
 
