@@ -19,7 +19,8 @@ from helpers import exercises
 from helpers.exercises import Desk, Exercise, examine
 from tests.exercises.standing import WITH_SYMBOLS, WITHOUT_MEANINGS, WITHOUT_STYLES, WORDS, everywhere
 
-LECTURES = Path(__file__).parents[2] / "lectures" / "source"
+TESTS = Path(__file__).parents[1]
+LECTURES = TESTS.parent / "lectures" / "source"
 ALL = everywhere()
 MISTAKES = [
     pytest.param(e, wrong, message, id=f"{e.number}-{e.name}-{k}")
@@ -90,16 +91,19 @@ def test_a_wrong_answer_is_refused_with_its_own_message(exercise: Exercise, wron
 
 
 def styles_of(word: str, exercise: Exercise) -> list[Callable[..., Any]]:
-    """The right answers of tests/<word>/styles.py: `<exercise>`, `<exercise>_2`, `<exercise>_3`, and so on."""
-    space = vars(importlib.import_module(f"tests.{word}.styles"))
-    found = [f for name, f in space.items() if re.fullmatch(rf"{exercise.name}(_\d+)?", name)]
-    return [f for f in found if f.__module__ == space["__name__"]]
+    """The right answers of tests/<word>/styles*.py: `<exercise>`, `<exercise>_2`, `<exercise>_3`, and so on."""
+    found = []
+    for path in sorted((TESTS / word).glob("styles*.py")):
+        module = importlib.import_module(f"tests.{word}.{path.stem}")
+        right = [f for name, f in vars(module).items() if re.fullmatch(rf"{exercise.name}(_\d+)?", name)]
+        found += [f for f in right if f.__module__ == module.__name__]
+    return found
 
 
 @pytest.mark.parametrize(("word", "exercise"), ALL)
 def test_right_answers_in_other_styles_pass(word: str, exercise: Exercise) -> None:
     styles = styles_of(word, exercise)
-    assert styles, f"write right answers of {exercise.name} in tests/{word}/styles.py"
+    assert styles, f"write right answers of {exercise.name} in tests/{word}/styles*.py"
     for style in styles:
         assert inspect.getsource(style) != inspect.getsource(exercise.reference)
         for _ in range(3):

@@ -18,7 +18,7 @@ def test_schedules_at_known_steps() -> None:
     assert [schedules.restart_schedule(t, peak=1.0, period=4) for t in (0, 2, 4, 6, 8)] == pytest.approx(
         [1, 0.5, 1, 0.5, 1]
     )
-    assert risk.cosine_schedule(4, 6, 1.0, warmup=3) == pytest.approx(0.75)  # a third of the way: (1 + cos(pi/3))/2
+    assert risk.cosine_schedule(4, 8, 1.0, warmup=2) == pytest.approx(0.75)  # a third of the way: (1 + cos(pi/3))/2
     assert schedules.step_decay_schedule(7, peak=8.0, every=7) == pytest.approx(0.8)
     assert [schedules.step_decay_schedule(t, peak=8.0, every=1, factor=0.5) for t in (0, 1)] == [8.0, 4.0]
     assert schedules.restart_schedule(5, peak=2.0, period=1) == 2 and risk.cosine_schedule(0, 1, 2.0) == 2

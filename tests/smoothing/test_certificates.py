@@ -84,6 +84,20 @@ def test_counts_of_any_integer_type_give_bounds_in_double_precision() -> None:
     assert smoothing.max_certifiable_radius(np.int64(50), 0.01, 1.0) == smoothing.max_certifiable_radius(50, 0.01, 1.0)
 
 
+def test_rivals_share_what_the_label_leaves() -> None:
+    """Bounds that add up to more than 1 - p_l are cut there."""
+    label, rivals = torch.tensor([0.45], dtype=torch.float64), torch.tensor([[0.38, 0.36]], dtype=torch.float64)
+    r = smoothing.top_k_radius(label, rivals, 2, 1.0)
+    quantiles = torch.special.ndtri(torch.tensor([0.36, 1 - 0.45], dtype=torch.float64))
+    least = (torch.special.ndtr(quantiles + r) / torch.tensor([1, 2])).amin()
+    assert torch.allclose(torch.special.ndtr(torch.special.ndtri(label) - r), least, atol=1e-12)
+
+
+def test_a_bound_of_exactly_one_half_certifies_nothing() -> None:
+    found = smoothing.certify(torch.tensor([[2, 1]]), torch.tensor([[1, 0]]), sigma=1.0, alpha=0.5)
+    assert (found.prediction, found.radius, found.lower) == (-1, 0, 0.5)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -100,6 +114,9 @@ def test_counts_of_any_integer_type_give_bounds_in_double_precision() -> None:
         (lambda: smoothing.max_certifiable_radius(True, 0.05, 1.0), "n must be an integer of at least 1, got True"),
         (lambda: smoothing.lecuyer_radius(P, P, 1.0, points=0), "points must be an integer of at least 1, got 0"),
         (lambda: smoothing.certify(VOTES, VOTES, sigma=1.0, alpha=0.05), "must be two samples, got the same tensor"),
+        (lambda: smoothing.certify(VOTES - 5, VOTES, sigma=1.0, alpha=0.05), "selection must lie in 0"),
+        (lambda: smoothing.lecuyer_radius(P, 1 - P, 0.0), "sigma must be a positive number"),
+        (lambda: smoothing.top_k_radius(P, P[:, None], 1, 0.0), "sigma must be a positive number"),
         (lambda: metrics.certified_accuracy(P, P, P[:3], P), "need prediction, radius, y"),
         (lambda: metrics.certified_accuracy(P, P, P, torch.tensor(0.5)), r"radii \(R,\)"),
         (lambda: metrics.average_certified_radius(P[:0], P[:0], P[:0]), "N >= 1"),

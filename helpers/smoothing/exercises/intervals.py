@@ -26,8 +26,8 @@ def _box(draw: Draw) -> Any:
         width[-1, 1] = 0
     else:
         weight[-1] = weight[-1].abs()
-    lower[-1] += 30
-    bias = draw.normal(m)
+    lower[:, 0] += 30
+    bias = draw.normal(m) - 30 * weight[:, 0]  # what is left is small: digits are needed
     bias[-1] = -bias[-1].abs()
     return args(lower, lower + width, weight, bias)
 

@@ -1,16 +1,26 @@
-"""Right answers of Lecture 9, the second and the third of each exercise; the second is what the hints say, typed in."""
+"""Right answers of Lecture 9 in other styles than the course's own: radii and bounds, before any vote is counted."""
 
 import math
 
 import numpy as np
 import torch
-from scipy import special, stats
+from scipy import optimize, stats
 from torch.nn import functional as F
 from torch.special import ndtr, ndtri
 
-from helpers.smoothing.certificates import Certificate, certified_radius as radius, clopper_pearson_lower as lower_bound
-
 F64 = torch.float64
+
+
+def lipschitz_upper_bound(weights):
+    """By power iteration on W'W, in a plain loop."""
+    bound = 1.0
+    for w in weights:
+        v = torch.ones(w.shape[1], dtype=w.dtype, device=w.device) + 0.1 * torch.arange(w.shape[1], device=w.device)
+        for _ in range(300):
+            v = w.T @ (w @ v)
+            v = v / v.norm()
+        bound *= torch.linalg.svdvals(w)[0].item() if w.shape[1] < 3 else (w @ v).norm().item()
+    return bound
 
 
 def lipschitz_upper_bound_2(weights):
@@ -22,6 +32,15 @@ def lipschitz_upper_bound_2(weights):
 
 def lipschitz_upper_bound_3(weights):
     return float(np.prod([np.linalg.svd(w.cpu().numpy(), compute_uv=False)[0] for w in weights]))
+
+
+def margin_radius(logits, y, lipschitz, *, per_logit=False):
+    """Image by image, by the smallest of the differences."""
+    radii = []
+    for z, label in zip(logits, y.tolist(), strict=True):
+        gap = min(z[label] - z[k] for k in range(len(z)) if k != label)
+        radii.append(torch.relu(gap) / (2 * lipschitz) if per_logit else torch.relu(gap) / lipschitz * 0.5**0.5)
+    return torch.stack(radii)
 
 
 def margin_radius_2(logits, y, lipschitz, *, per_logit=False):
@@ -36,6 +55,12 @@ def margin_radius_3(logits, y, lipschitz, *, per_logit=False):
     return torch.where(gap > 0, gap / lipschitz / (2 if per_logit else math.sqrt(2)), 0)
 
 
+def interval_linear(lower, upper, weight, bias):
+    """By the positive and the negative part of the weights."""
+    up, down = weight.clamp(min=0), weight.clamp(max=0)
+    return lower @ up.T + upper @ down.T + bias, upper @ up.T + lower @ down.T + bias
+
+
 def interval_linear_2(lower, upper, weight, bias):
     centre, radius = (upper + lower) / 2, (upper - lower) / 2
     middle, reach = F.linear(centre, weight, bias), F.linear(radius, weight.abs())
@@ -47,6 +72,13 @@ def interval_linear_3(lower, upper, weight, bias):
     return ends.amin(0).sum(2) + bias, ends.amax(0).sum(2) + bias
 
 
+def neyman_pearson_bound(p_a, distance, sigma):
+    """By the threshold of the half-space, with scipy."""
+    device = p_a.device if isinstance(p_a, torch.Tensor) else "cpu"
+    p, d = (np.asarray(v.cpu() if isinstance(v, torch.Tensor) else v, dtype=float) for v in (p_a, distance))
+    return torch.as_tensor(stats.norm.cdf(stats.norm.ppf(p, scale=sigma), loc=d, scale=sigma), device=device)
+
+
 def neyman_pearson_bound_2(p_a, distance, sigma):
     p, d = torch.as_tensor(p_a, dtype=F64), torch.as_tensor(distance, dtype=F64)
     return ndtr(ndtri(p) - d / sigma)
@@ -55,6 +87,14 @@ def neyman_pearson_bound_2(p_a, distance, sigma):
 def neyman_pearson_bound_3(p_a, distance, sigma):
     p, d = (torch.as_tensor(v, dtype=F64) for v in (p_a, distance))
     return (1 + torch.erf(torch.erfinv(2 * p - 1) - d / (sigma * math.sqrt(2)))) / 2
+
+
+def certified_radius(p_a, sigma, p_b=None):
+    """By torch's normal law, cut at zero."""
+    normal = torch.distributions.Normal(0.0, sigma)
+    a = torch.as_tensor(p_a, dtype=F64)
+    b = 1 - a if p_b is None else torch.as_tensor(p_b, dtype=F64)
+    return torch.clamp((normal.icdf(a) - normal.icdf(b)) / 2, min=0)
 
 
 def certified_radius_2(p_a, sigma, p_b=None):
@@ -71,56 +111,22 @@ def certified_radius_3(p_a, sigma, p_b=None):
     return torch.as_tensor(np.maximum(sigma / 2 * z, 0)).to(a.device)
 
 
-def clopper_pearson_lower_2(successes, n, alpha):
-    k = torch.as_tensor(successes)
-    p = stats.beta.ppf(alpha, k.cpu().numpy(), n - k.cpu().numpy() + 1)
-    return torch.where(k > 0, torch.as_tensor(p, dtype=F64, device=k.device), 0.0)
+def top_k_radius(p_label, p_others, k, sigma, *, halvings=60):
+    """Image by image: the largest of the roots for each t."""
+    radii = []
+    for label, others in zip(p_label.tolist(), p_others.tolist(), strict=True):
+        rivals, best = sorted(others)[-k:], 0.0
+        for t in range(1, k + 1):
+            mass = min(sum(rivals[:t]), 1 - label)
 
+            def gap(r, label=label, mass=mass, t=t):
+                a, b = stats.norm.ppf(label), stats.norm.ppf(mass)
+                return stats.norm.cdf(a - r / sigma) - stats.norm.cdf(b + r / sigma) / t
 
-def clopper_pearson_lower_3(successes, n, alpha):
-    k = torch.as_tensor(successes)
-    found = [stats.beta(c, n - c + 1).ppf(alpha) if c else 0.0 for c in k.flatten().tolist()]
-    return torch.tensor(found, dtype=F64, device=k.device).reshape(k.shape)
-
-
-def smoothed_predict_2(votes, alpha):
-    top = votes.topk(2, dim=1)
-    n_a, n_b = top.values.cpu().numpy().T
-    p_value = torch.as_tensor(2 * stats.binom.sf(n_a - 1, n_a + n_b, 0.5))
-    return torch.where(p_value.to(votes.device) <= alpha, top.indices[:, 0], -1)
-
-
-def smoothed_predict_3(votes, alpha):
-    counts, classes = votes.cpu().sort(dim=1, descending=True)
-    a, n = counts[:, 0].numpy(), counts[:, :2].sum(1).numpy()
-    chance = np.minimum(1, 2 * special.betainc(a, n - a + 1, 0.5))
-    return torch.where(torch.as_tensor(chance) > alpha, -1, classes[:, 0]).to(votes.device)
-
-
-def certify_2(selection, votes, *, sigma, alpha):
-    chosen = selection.argmax(1)
-    lower = lower_bound(votes.gather(1, chosen[:, None])[:, 0], int(votes[0].sum()), alpha)
-    prediction = torch.where(lower > 0.5, chosen, -1)
-    return Certificate(prediction, radius(lower, sigma), lower)
-
-
-def certify_3(selection, votes, *, sigma, alpha):
-    first, second = selection.cpu().numpy(), votes.cpu().numpy()
-    chosen = first.argmax(1)
-    k, n = second[np.arange(len(chosen)), chosen], second[0].sum()
-    p = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, alpha), 0.0)
-    sure = p > 0.5
-    out = np.where(sure, chosen, -1), np.where(sure, sigma * special.ndtri(np.where(sure, p, 0.6)), 0.0), p
-    return Certificate(*(torch.as_tensor(v).to(votes.device) for v in out))
-
-
-def max_certifiable_radius_2(n, alpha, sigma):
-    return radius(alpha ** (1 / n), sigma).item()
-
-
-def max_certifiable_radius_3(n, alpha, sigma):
-    """In torch's single precision."""
-    return sigma * max(0.0, ndtri(torch.tensor(alpha) ** (1 / n)).item())
+            if gap(0.0) > 0:
+                best = max(best, optimize.brentq(gap, 0, 30 * sigma))
+        radii.append(best)
+    return torch.tensor(radii, dtype=F64, device=p_label.device)
 
 
 def top_k_radius_2(p_label, p_others, k, sigma, *, halvings=60):
@@ -146,6 +152,19 @@ def top_k_radius_3(p_label, p_others, k, sigma, *, halvings=60):
         theirs = ndtr(ndtri(mass) + (r + step)[:, None] / sigma) / t
         r = torch.where((ndtr(ndtri(p_label) - (r + step) / sigma)[:, None] > theirs).any(1), r + step, r)
     return r
+
+
+def lecuyer_radius(p_a, p_b, sigma, *, points=1000):
+    """Pair by pair and beta by beta."""
+    radii = []
+    for a, b in zip(p_a.tolist(), p_b.tolist(), strict=True):
+        best = 0.0
+        for j in range(1, points + 1) if a > b else ():
+            beta = (j - 0.5) / points * min(1, math.log(a / b) / 2)
+            delta = (a - math.exp(2 * beta) * b) / (1 + math.exp(beta))
+            best = max(best, sigma * beta / math.sqrt(2 * math.log(1.25 / delta)))
+        radii.append(best)
+    return torch.tensor(radii, dtype=F64, device=p_a.device)
 
 
 def lecuyer_radius_2(p_a, p_b, sigma, *, points=1000):
