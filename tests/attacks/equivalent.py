@@ -3,7 +3,6 @@
 TWO_AXES = "The tensor has two axes: axis 1 is axis -1."
 ONE_NUMBER = "The exercise promises one number for eps, step: broadcast it is the same (tests/attacks: one per image)."
 REFUSAL = "The exercise asks for no refusal; tests/attacks hold it."
-CARLINI_WAGNER = "def carlini_wagner_objective(x_adv, x, logits, y, *, c, kappa=0.0, targeted=False):"
 OBJECTIVE = "return (x_adv - x).square().flatten(1).sum(1) + c * goal(logits, y, targeted).clamp(min=-kappa)"
 LOSS = "cross_entropy(model((x + delta).clamp(0, 1)), y)"
 
@@ -51,7 +50,6 @@ EQUIVALENT = {
         "torch.finfo(g.dtype) -> torch.finfo()": "Two tiny numbers below every norm but 0, and 0 over both is 0.",
     },
     "carlini_wagner_objective": {
-        f"0.0 -> -0.0 in {CARLINI_WAGNER}": "-0 is 0.",
         f"1 -> -1 in {OBJECTIVE} (2)": TWO_AXES,
     },
     "jsma_saliency": {

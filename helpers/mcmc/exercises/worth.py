@@ -38,7 +38,7 @@ def _run(draw: Draw, kind: str) -> Tensor:
 
 
 def plain_worth(draws: Tensor, *, monotone: bool = False) -> float:
-    """The stub's own formula; or the course's: Geyer's monotone sequence and the last half pair, but without the cap."""
+    """The stub's own formula; or Geyer's monotone sequence with its last half pair, as the course's, but not capped."""
     halves = mcmc.split_chains(draws).double()
     n, gamma = halves.shape[1], mcmc.autocovariance(halves).mean(0)
     within = gamma[0] * n / (n - 1)
