@@ -4,6 +4,7 @@ GUARD = "positive() refuses step sizes <= 0, which the stub does not ask for; te
 SAME_DIMENSION = "the same dimension, counted from the other end"
 LAST = "of two columns the second is the last"
 SYMMETRIC = "the noise has the same law with either sign"
+CAP = "the stub asks for no cap: without it, or with one out of reach, it is Geyer's sequence, which is right, too"
 
 EQUIVALENT = {
     "stationary_distribution": {
@@ -65,7 +66,7 @@ EQUIVALENT = {
         "1 -> -1 in log_posterior = prior + data_size * likelihood.mean(1)": SAME_DIMENSION,
     },
     "effective_sample_size": {
-        "_geyer(rho).clamp(min=1 / math.log10(m * n)) -> _geyer(rho)": "without the cap it is the stub's formula, "
-        "which asks for none, wherever the pairs fall by themselves",
+        "_geyer(rho).clamp(min=1 / math.log10(m * n)) -> _geyer(rho)": CAP,
+        "math.log10(m * n) -> m * n": CAP,
     },
 }

@@ -38,12 +38,12 @@ mi_fgsm = Exercise(
             lambda draw: straight(draw, steps=draw.choice([2, 4]), decay=0.5),
             meaning=MOMENTUM,
         ),
+        same("is the best iterate of MI-FGSM", _climb, dtype=torch.float64, times=6, meaning=MOMENTUM),
         same(
             "goes on with the old velocity where the gradient is 0",
             _crossing,
             meaning="0 / 0 is no number: where the gradient is 0 nothing is added, and x moves by the old velocity.",
         ),
-        same("is the best iterate of MI-FGSM", _climb, dtype=torch.float64, times=6, meaning=MOMENTUM),
         same(
             "takes the decay given",
             lambda draw: _climb(draw, decay=draw.choice([0.5, 0.8, 1.5, 0.0])),

@@ -2,7 +2,7 @@
 
 from helpers.exercises import Desk
 from helpers.mcmc.exercises.batches import sgld_gradient
-from helpers.mcmc.exercises.chains import is_reversible, stationary_distribution
+from helpers.mcmc.exercises.chains import stationary_distribution
 from helpers.mcmc.exercises.convergence import split_rhat
 from helpers.mcmc.exercises.direct import inverse_transform_sample
 from helpers.mcmc.exercises.gibbs import gibbs_bivariate_normal
@@ -10,6 +10,7 @@ from helpers.mcmc.exercises.hamiltonian import leapfrog
 from helpers.mcmc.exercises.langevin import ula_step
 from helpers.mcmc.exercises.mala import mala_log_acceptance
 from helpers.mcmc.exercises.metropolis import metropolis_accept
+from helpers.mcmc.exercises.reversible import is_reversible
 from helpers.mcmc.exercises.worth import effective_sample_size
 
 EXERCISES = (

@@ -159,8 +159,8 @@ logistic_loss = Exercise(
             "is a negative log-likelihood: exp(-L(M)) + exp(-L(-M)) = 1",
             _is_probability,
             dtype=torch.float64,
-            meaning="exp(-L(M)) = sigma(M) to all digits. A small number added inside the logarithm, a cut, or a step "
-            "in float32 spoils the sum.",
+            meaning="exp(-L(M)) = sigmoid(M) to all digits. A small number added inside the logarithm, a cut, or a "
+            "step in float32 spoils the sum.",
         ),
         holds(
             "is right in float32 up to |M| = 1e4",
@@ -170,7 +170,7 @@ logistic_loss = Exercise(
             "gradient.",
         ),
         holds(
-            "has the gradient -sigma(-M): -1/2 at M = 0, finite at |M| = 1e4",
+            "has the gradient -sigmoid(-M): -1/2 at M = 0, finite at |M| = 1e4",
             _slope,
             meaning="Values can be right where gradients are not: autograd differentiates the code, not the formula.",
         ),
@@ -191,7 +191,7 @@ logistic_loss = Exercise(
         ),
         ("That is the mean; here one loss for each margin is asked for.", {LOSS: f"{LOSS}.mean()"}),
         (
-            "That is the logarithm of the probability, ln sigma(M), which is negative; the loss is minus that.",
+            "That is the logarithm of the probability, ln sigmoid(M), which is negative; the loss is minus that.",
             {LOSS: f"-{LOSS}"},
         ),
     ),
@@ -204,6 +204,6 @@ logistic_loss = Exercise(
     why="The largest exponent is taken out, so that no exponential is ever larger than 1. Written by hand with "
     "relu and abs, the value is right, but autograd takes the derivative of relu and of abs at 0 to be 0: from w = "
     "0, where every margin is 0, gradient descent would not move at all. logaddexp is smooth there, with the "
-    "derivative -sigma(0) = -1/2.",
+    "derivative -sigmoid(0) = -1/2.",
     differentiable=True,
 )
