@@ -109,6 +109,7 @@ def everywhere(name: str) -> dict[str, str]:
     return {edit: why for edit, why in EQUIVALENT[name].items() if why != GUARD and "int16" not in why}
 
 
+ORDERS = "in order = 1 + torch.logspace(-3, 3, points, dtype=torch.float64, device=a.device) (2)"
 LIBRARY = {
     "certificates.clopper_pearson_lower": everywhere("clopper_pearson_lower"),
     "certificates.smoothed_predict": everywhere("smoothed_predict"),
@@ -119,4 +120,32 @@ LIBRARY = {
     },
     "certificates.top_k_radius": everywhere("top_k_radius"),
     "certificates.lecuyer_radius": everywhere("lecuyer_radius"),
+    "certificates.renyi_radius": {
+        "1000 -> 999 in def renyi_radius(p_a, p_b, sigma, *, points=1000):": DEFAULT,
+        "1000 -> 1001 in def renyi_radius(p_a, p_b, sigma, *, points=1000):": DEFAULT,
+        f"3 -> 2 {ORDERS}": "the best order is far below 100",
+        f"3 -> 4 {ORDERS}": "the best order is far below 100",
+        "distance.clamp(min=0, max=1) -> distance.clamp(min=0)": "M is at most the mean: above 1 by rounding only",
+        "0 -> -1 in radius = sigma * (-2 / order * distance.clamp(min=0, max=1).log()).sqrt()": "below 0 by rounding "
+        "only",
+    },
+    "lipschitz.operator_norm": {
+        "torch.randn((1, *shape), generator=generator, device=weight.device, dtype=weight.dtype) -> "
+        "torch.rand((1, *shape), generator=generator, device=weight.device, dtype=weight.dtype)": "any start does",
+        "layer(v).detach() -> layer(v)": "the graph of u is asked for nothing",
+    },
+    "lipschitz.network_lipschitz": {
+        "100 -> 99 in def network_lipschitz(model, shape, *, steps=100, generator=None):": DEFAULT,
+        "100 -> 101 in def network_lipschitz(model, shape, *, steps=100, generator=None):": DEFAULT,
+        "layer.weight.detach() -> layer.weight": "float() takes it out of the graph",
+        "tuple(layer(torch.zeros((1, *shape), device=device)).shape[1:]) -> "
+        "layer(torch.zeros((1, *shape), device=device)).shape[1:]": "a torch.Size is a tuple",
+        "torch.zeros((1, *shape), device=device) -> torch.ones((1, *shape), device=device)": "only its shape is used",
+    },
+    "lipschitz.check_scores": {
+        "1 -> -1 in if logits.ndim != 2 or logits.shape[1] < 2 or y.shape != logits.shape[:1] or "
+        "y.is_floating_point():": AXIS,
+        "1 -> -1 in if logits.ndim != 2 or logits.shape[1] < 2 or y.shape != logits.shape[:1] or "
+        "y.is_floating_point(): (2)": AXIS,
+    },
 }

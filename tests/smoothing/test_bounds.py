@@ -23,6 +23,12 @@ def dense(seed: int, sizes: tuple[int, ...] = (3, 6, 5, 2)) -> nn.Sequential:
     return models.mlp(sizes).double()
 
 
+def test_the_box_ends_at_black_and_at_white() -> None:
+    lower, upper = B.box(torch.tensor([[0.0, 0.1, 0.5, 0.9, 1.0]]), 0.25)
+    assert torch.allclose(lower, torch.tensor([[0.0, 0.0, 0.25, 0.65, 0.75]]))
+    assert torch.allclose(upper, torch.tensor([[0.25, 0.35, 0.75, 1.0, 1.0]]))
+
+
 NET, X, Y = dense(0), torch.rand(2, 3).double(), torch.tensor([0, 1])
 
 

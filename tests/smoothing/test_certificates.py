@@ -40,6 +40,15 @@ def test_the_renyi_radius_is_a_supremum_over_orders() -> None:
     assert C.renyi_radius(1.0, 0.0, 1.0) == math.inf and C.renyi_radius(0.4, 0.4, 1.0) == 0
 
 
+def test_the_renyi_radius_is_that_of_the_best_order() -> None:
+    a, b, order = 0.99, 0.001, np.linspace(1.001, 20, 4000)
+    mean = ((a ** (1 - order) + b ** (1 - order)) / 2) ** (1 / (1 - order))
+    radii = np.sqrt(-2 / order * np.log(1 - a - b + 2 * mean))
+    assert float(C.renyi_radius(a, b, 1.0)) == pytest.approx(radii.max(), rel=1e-4) and radii.max() > 1.01 * radii[0]
+    first = float(C.renyi_radius(a, b, 1.0, points=1))
+    assert first == pytest.approx(radii[0], rel=1e-6)
+
+
 def test_hoeffding_is_sound_and_wider_than_clopper_pearson() -> None:
     n, alpha = 1000, 0.001
     k = torch.arange(n + 1)

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from helpers import runtime, smoothing as S
+from helpers.smoothing import lipschitz as L
 
 SEEDS = range(5)
 
@@ -69,3 +70,29 @@ def test_the_interval_of_a_linear_map_is_that_of_the_corners(seed: int) -> None:
     values = (centre[:, None] + radius[:, None] * corners) @ w.T + b
     low, high = S.interval_linear(centre - radius, centre + radius, w, b)
     assert torch.allclose(low, values.amin(1)) and torch.allclose(high, values.amax(1))
+
+
+def test_every_layer_is_measured_on_the_shape_that_reaches_it() -> None:
+    """Against the singular values of the layers' matrices, in double precision."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 2, 3, stride=2), nn.Conv2d(2, 3, 2), nn.Linear(12, 4)
+    net = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.Flatten(), layers[2])
+    norms = L.network_lipschitz(net, (1, 7, 7), steps=2000, generator=runtime.generator(0))
+    for layer, shape, norm in zip(layers, ((1, 7, 7), (2, 3, 3), (12,)), norms, strict=True):
+        matrix = torch.autograd.functional.jacobian(layer, torch.zeros(1, *shape)).reshape(-1, math.prod(shape))
+        assert norm == pytest.approx(float(torch.linalg.svdvals(matrix)[0]), rel=1e-4) and type(norm) is float
+    (first, *_), again = (
+        L.network_lipschitz(net, (1, 7, 7), steps=1, generator=runtime.generator(3)),
+        L.operator_norm(layers[0], (1, 7, 7), steps=1, generator=runtime.generator(3)),
+    )
+    assert first == again
+
+
+def test_one_step_of_power_iteration_by_hand() -> None:
+    layer = nn.Linear(5, 4).double()
+    v = torch.randn(1, 5, generator=runtime.generator(0), dtype=torch.float64)
+    u = v @ layer.weight.T
+    by_hand = float((u / u.norm() @ layer.weight).detach().norm())
+    assert L.operator_norm(layer, (5,), steps=1, generator=runtime.generator(0)) == pytest.approx(by_hand, rel=1e-12)
+    nn.init.zeros_(layer.weight)
+    assert L.operator_norm(layer, (5,)) == 0
