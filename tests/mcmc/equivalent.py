@@ -68,5 +68,7 @@ EQUIVALENT = {
     "effective_sample_size": {
         "_geyer(rho).clamp(min=1 / math.log10(m * n)) -> _geyer(rho)": CAP,
         "math.log10(m * n) -> m * n": CAP,
+        "m * n -> m / n (2)": CAP,
+        "1 -> -1 in return m * n / _geyer(rho).clamp(min=1 / math.log10(m * n))": CAP,
     },
 }
