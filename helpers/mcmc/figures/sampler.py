@@ -15,7 +15,6 @@ from helpers import mcmc
 from helpers.figures import COLOUR, FAMILY, Choice, Picture, Range, explorer, figure
 from helpers.mcmc import targets
 from helpers.mcmc.figures.plane import Box, _density
-from helpers.mcmc.sampling import Step
 from helpers.mcmc.state import chain, noise
 
 PLANE: dict[str, tuple[Any, Box]] = {
@@ -25,7 +24,7 @@ PLANE: dict[str, tuple[Any, Box]] = {
     "mixture": (targets.mixture(torch.tensor([[-2.5, 0.0], [2.5, 0.0]]), 0.8), (-6, 6, -5, 5)),
 }
 
-STEPS: dict[str, Step] = {
+STEPS: dict[str, Any] = {
     "random walk": mcmc.random_walk_step,
     "ULA": mcmc.ula_step,
     "MALA": mcmc.mala_step,
