@@ -66,7 +66,8 @@ def masking(radii: Sequence[float], left: Mapping[str, Sequence[int]], n: int) -
     for name, counts in left.items():
         style = ":" if name == "square, 500" else "-"
         line = axes.plot(radii, [count / n for count in counts], "o", linestyle=style, color=INK[name])[0]
-        label(line, name)
+        place = {"square, 500": (-2, (10, 8)), "square, 2,000": (-2, (-12, -4))}.get(name, (-1, (8, 0)))
+        label(line, name, at=place[0], offset=place[1])
     axes.axvline(0.3, color=COLOUR["muted"], linestyle="--")
     axes.text(0.3005, 0.03, "trained for", color=COLOUR["muted"], fontsize=11)
     axes.set(xlabel="$\\varepsilon$ ($\\ell_\\infty$)", ylabel="accuracy left", ylim=(0, 1.03), xlim=(0.298, 0.362))
@@ -80,7 +81,7 @@ def overfitting(history: Tensor, eps: float) -> Picture:
     for column, (text, colour) in enumerate((("clean", "model"), ("FGSM", "second"), ("PGD-10", "attack")), 1):
         axes.plot(history[:, 0], history[:, column], "o-", color=COLOUR[colour], label=text)
     axes.axvline(1000, color=COLOUR["muted"], linestyle=":")
-    axes.text(1040, 0.5, f"from here ε = {eps:g}", color=COLOUR["muted"], fontsize=11)
+    axes.text(1040, 0.08, f"from here ε = {eps:g}", color=COLOUR["muted"], fontsize=11)
     axes.set(xlabel="training step", ylim=(0, 1.05), ylabel="accuracy, 200 new digits")
     axes.set_title(f"Trained with FGSM, judged at ε {eps:g}")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
