@@ -1,5 +1,11 @@
 """Figures and sliders of Lecture 7."""
 
+from helpers.attacks.figures.curves import (
+    masking,
+    overfitting,
+    robustness,
+    survival,
+)
 from helpers.attacks.figures.explorers import (
     attack_explorer,
     linear_boundary,
@@ -11,20 +17,18 @@ from helpers.attacks.figures.stills import (
     bars,
     dimensions,
     inevitable,
+    marked,
     noise_against_fgsm,
-    overfitting,
-    robustness,
     signed,
     sparse,
     steps_against_accuracy,
-    survival,
     targets,
     transfer,
     universal,
 )
 
 __all__ = [
-    "attack_explorer", "attacked", "balls", "bars", "dimensions", "inevitable", "linear_boundary",
-    "noise_against_fgsm", "overfitting", "robustness", "signed", "sparse", "steps_against_accuracy", "surface",
-    "survival", "targets", "transfer", "universal",
+    "attack_explorer", "attacked", "balls", "bars", "dimensions", "inevitable", "linear_boundary", "marked",
+    "masking", "noise_against_fgsm", "overfitting", "robustness", "signed", "sparse", "steps_against_accuracy",
+    "surface", "survival", "targets", "transfer", "universal",
 ]  # fmt: skip

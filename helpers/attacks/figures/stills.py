@@ -11,15 +11,19 @@ from torch import Tensor
 from helpers.figures import COLOUR, FAMILY, Picture, figure, label, pictures
 
 
-def bars(axes: Axes, names: Sequence[str], before: Tensor, after: Tensor, count: int = 5) -> None:
-    """The `count` most probable classes of two predictions (K,): before in grey, after in the attack's colour."""
-    top = torch.maximum(before, after).topk(min(count, len(before))).indices.tolist()
+def bars(axes: Axes, names: Sequence[str], before: Tensor, after: Tensor, count: int = 5, *, log: bool = False) -> None:
+    """The `count` most probable classes of two predictions (K,), with log of the second: grey, then coloured."""
+    ranked = after if log else torch.maximum(before, after)
+    top = ranked.topk(min(count, len(before))).indices.tolist()
     places = np.arange(len(top))[::-1]
     for k, place in zip(top, places, strict=True):
         axes.barh(place + 0.18, before[k], 0.34, color=COLOUR["muted"])
         axes.barh(place - 0.18, after[k], 0.34, color=COLOUR["attack"])
     axes.set_yticks(places, [names[k][:18] for k in top])
     axes.set(xlim=(0, 1.02), xlabel="probability")
+    if log:
+        low = 0.1 * min(before[top].min().item(), after[top].min().item())
+        axes.set(xscale="log", xlim=(max(low, 1e-12), 1.5), xlabel="probability (log scale)")
     axes.grid(False, axis="y")
 
 
@@ -31,7 +35,15 @@ def signed(delta: Tensor) -> tuple[Tensor, tuple[float, float] | None]:
 
 
 def attacked(
-    x: Tensor, x_adv: Tensor, names: Sequence[str], before: Tensor, after: Tensor, titles: Sequence[str], count: int = 5
+    x: Tensor,
+    x_adv: Tensor,
+    names: Sequence[str],
+    before: Tensor,
+    after: Tensor,
+    titles: Sequence[str],
+    count: int = 5,
+    *,
+    log: bool = False,
 ) -> Picture:
     """One row per image: the image, the perturbation (its own scale), the result, the probabilities of both."""
     fig, rows = figure(len(x), 4, width=11.5, height=2.7 * len(x), squeeze=False, width_ratios=(1, 1, 1, 1.5))
@@ -41,7 +53,7 @@ def attacked(
         pictures(image, x[k : k + 1])
         pictures(delta, change, limits=limits)
         pictures(result, x_adv[k : k + 1])
-        bars(chart, names, before[k], after[k], count)
+        bars(chart, names, before[k], after[k], count, log=log)
         image.set_title(names[int(before[k].argmax())], color=COLOUR["muted"])
         delta.set_title(titles[k])
         if limits is None:
@@ -75,7 +87,7 @@ def balls() -> Picture:
             size = np.abs(u).max(0) if p == math.inf else (np.abs(u) ** p).sum(0) ** (1 / p)
             axes.fill(*(u / size), color=COLOUR["bound"] if p >= 1 else COLOUR["attack"], alpha=0.25)
             axes.plot(*(u / size), color=COLOUR["bound"] if p >= 1 else COLOUR["attack"])
-        name = {0: "0: no pixel or one", math.inf: "∞"}.get(p, f"{p:g}")
+        name = {math.inf: "∞"}.get(p, f"{p:g}")
         axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         axes.set_title(f"$p$ = {name}", fontsize=12)
     return fig
@@ -106,42 +118,34 @@ def steps_against_accuracy(steps: Sequence[int], curves: Mapping[str, Sequence[f
     return fig
 
 
-def targets(x_adv: Tensor, success: Tensor) -> Picture:
-    """One digit led to each class."""
-    fig, axes = figure(width=11, height=1.9)
-    pictures(axes, x_adv.cpu(), [f"{k}" if hit else f"{k}: missed" for k, hit in enumerate(success.tolist())])
-    axes.set_title("One seven, ten labels", pad=18)
+def targets(x: Tensor, x_adv: Tensor, success: Tensor, eps: float) -> Picture:
+    """One digit (C, H, W) as it is, and led to each class."""
+    fig, axes = figure(width=12, height=1.9)
+    verdicts = [f"→ {k}" if hit else f"→ {k}: missed" for k, hit in enumerate(success.tolist())]
+    pictures(axes, torch.cat([x.cpu()[None], x_adv.cpu()]), ["clean", *verdicts])
+    axes.set_title(f"One seven led to ten labels (ε {eps:g} in every pixel)", pad=18)
     return fig
 
 
-def survival(rows: Mapping[str, tuple]) -> Picture:
-    """The share of images whose smallest perturbation found is longer than a radius."""
-    fig, axes = figure(width=9, height=3.6)
-    for (name, row), colour in zip(rows.items(), FAMILY, strict=False):
-        _survival(axes, row[-1], colour, f"{name}: median {row[1]:.2f}")
-    axes.set(xlabel="$\\varepsilon$ ($\\ell_2$)", ylabel="share not yet fooled", ylim=(0, 1.03), xlim=(0, None))
-    axes.set_title("The smallest $\\ell_2$ perturbation found, standard network")
-    axes.legend(loc="upper right")
-    return fig
-
-
-def _survival(axes: Axes, norms: Tensor, colour: str, text: str, style: str = "-") -> None:
-    finite = norms[norms.isfinite()].sort().values.cpu().numpy()
-    left = 1 - np.arange(len(finite) + 1) / len(norms)
-    axes.step(np.concatenate([[0], finite]), left, style, where="post", color=colour, label=text, linewidth=1.8)
+def marked(x: Tensor, x_adv: Tensor) -> Tensor:
+    """x_adv (N, 1, H, W) in colour (N, 3, H, W), each pixel that differs from x tinted: brighter red, darker blue."""
+    x, x_adv = x.cpu(), x_adv.cpu()
+    red, blue = torch.tensor([0.9, 0.25, 0.0]), torch.tensor([0.1, 0.45, 0.9])
+    tint = torch.where(x_adv > x, red.view(1, 3, 1, 1), blue.view(1, 3, 1, 1))
+    return torch.where((x_adv - x).abs() > 1e-6, tint, x_adv.expand(-1, 3, -1, -1))
 
 
 def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor], count: int = 6) -> Picture:
-    """Rows: the clean images and what each sparse attack made of them; failures are faded."""
+    """Rows: the clean images and what each sparse attack made of them, its pixels coloured; failures are faded."""
     size = len(found) + 1
     fig, rows = figure(size, 2, width=9, height=1.15 * size, width_ratios=(1, 4))
     for (side, axes), (name, x_adv) in zip(rows, {"clean": x, **found}.items(), strict=True):
         hit = success[name][:count].cpu() if name in success else torch.ones(count, dtype=torch.bool)
-        shown = torch.where(hit[:, None, None, None], x_adv[:count].cpu(), 0.75 + 0.25 * x_adv[:count].cpu())
-        pictures(axes, shown)
+        shown = marked(x[:count], x_adv[:count])
+        pictures(axes, torch.where(hit[:, None, None, None], shown, 0.75 + 0.25 * shown))
         side.text(1, 0.5, name, ha="right", va="center", fontsize=11, transform=side.transAxes)
         side.set_axis_off()
-    rows[0, 1].set_title("Few pixels, freely changed (faded: not fooled)", fontsize=12)
+    rows[0, 1].set_title("Few pixels: red was raised, blue lowered (faded: not fooled)", fontsize=12)
     return fig
 
 
@@ -151,10 +155,14 @@ def universal(
     """The perturbations, one digit with each, and the fooling rates (runs, samples) over the number of images."""
     fig, (left, right) = figure(1, 2, width=12, height=4.6, width_ratios=(1.9, 1))
     deltas = torch.stack([v.cpu() for v in made.values()])
-    sheet = torch.cat([0.5 + deltas / (2 * deltas.abs().max()), (x.cpu() + deltas).clamp(0, 1)])
+    biggest = deltas.abs().max()
+    strength = (deltas / biggest).expand(-1, 3, -1, -1)
+    sides = torch.tensor([0.0, 1.0, 1.0]).view(3, 1, 1), torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1)
+    coloured = 1 - strength.clamp(min=0) * sides[0] + strength.clamp(max=0) * sides[1]
+    sheet = torch.cat([coloured, (x.cpu() + deltas).clamp(0, 1).expand(-1, 3, -1, -1)])
     titles = [f"{name}\n{fooled[name]:.0%} fooled" for name in made]
     pictures(left, sheet, [*titles, *[""] * len(made)], columns=len(made))
-    left.set_title("Perturbations, and one digit with each", pad=24)
+    left.set_title(f"Perturbations (red: +{biggest:.2f}, blue: −{biggest:.2f}), one digit with each", pad=24)
     right.semilogx(samples, rates.T, "o", color=COLOUR["muted"])
     right.semilogx(samples, rates.mean(0), "-", color=COLOUR["attack"], linewidth=2.5)
     right.set(xlabel="digits it was made from", ylabel="fooling rate, new digits", ylim=(0, 1.03))
@@ -162,9 +170,9 @@ def universal(
     return fig
 
 
-def transfer(names: Sequence[str], matrix: Tensor) -> Picture:
-    """Success of examples made on the row's network against the column's."""
-    fig, axes = figure(width=5.6, height=4.4)
+def transfer(names: Sequence[str], matrix: Tensor, images: int) -> Picture:
+    """Success of examples made on the row's network against the column's; images: how many each rate stands on."""
+    fig, axes = figure(width=6.4, height=4.6)
     axes.imshow(matrix, cmap="Oranges", vmin=0, vmax=1)
     for i in range(len(names)):
         for j in range(len(names)):
@@ -172,33 +180,9 @@ def transfer(names: Sequence[str], matrix: Tensor) -> Picture:
             axes.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="tried on", ylabel="made on", title="Share fooled, MI-FGSM, ε 0.2")
+    error = 1.96 * math.sqrt(0.25 / images)
+    axes.set(xlabel="tried on", ylabel="made on", title=f"Share fooled, {images} digits (each ± {error:.2f} at most)")
     axes.grid(False)
-    return fig
-
-
-def robustness(norms: Mapping[tuple[str, str], Tensor], kinds: Mapping[str, str]) -> Picture:
-    """Survival curves of both networks (robust dashed) under each attack, one panel a norm."""
-    fig, row = figure(2, 2, width=13.5, height=7.2, sharey=True)
-    for axes, p in zip(row.flat, ("inf", "2", "1", "0"), strict=True):
-        for name, colour in zip([name for name, kind in kinds.items() if kind == p], FAMILY, strict=False):
-            _survival(axes, norms["standard", name], colour, name)
-            _survival(axes, norms["robust", name], colour, "", "--")
-        axes.set(xlabel=f"ε ({'pixels' if p == '0' else 'norm'})", ylim=(0, 1.03), ylabel="accuracy left")
-        axes.set_title(f"$\\ell_{{{chr(92) + 'infty' if p == 'inf' else p}}}$: standard (solid), robust (dashed)")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return fig
-
-
-def overfitting(fgsm: Tensor, pgd: Tensor) -> Picture:
-    """Histories (rows of step, clean, FGSM, PGD) of training with FGSM and with PGD inside."""
-    fig, panels = figure(1, 2, width=11, height=3.8, sharey=True)
-    for axes, history, name in ((panels[0], fgsm, "FGSM"), (panels[1], pgd, "PGD")):
-        for column, (text, colour) in enumerate((("clean", "model"), ("FGSM", "second"), ("PGD-10", "attack")), 1):
-            axes.plot(history[:, 0], history[:, column], "o-", color=COLOUR[colour], label=text)
-        axes.set(xlabel="training step", ylim=(0, 1.03), title=f"Trained with {name}: accuracy at ε 0.3")
-    panels[0].set_ylabel("accuracy on new digits")
-    panels[1].legend(loc="lower right")
     return fig
 
 
@@ -218,6 +202,6 @@ def inevitable(d: int, outside: Tensor) -> Picture:
         line = right.loglog(sizes, [distance_to_half(int(k), share) for k in sizes], color=COLOUR[colour])[0]
         label(line, f"{share:.0%}", at=-1)
     right.plot(784, outside.median(), "o", color=COLOUR["data"])
-    right.annotate("20,000 points, median", (784, outside.median()), (8, 8), textcoords="offset points")
+    right.annotate("20,000 points, median", (784, outside.median()), (-6, -22), ha="right", textcoords="offset points")
     right.set(xlabel="dimension $d$", ylabel="angle", xlim=(3, 4e5), title="Points outside a half-sphere: how near?")
     return fig

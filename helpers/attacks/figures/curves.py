@@ -1,0 +1,88 @@
+"""Lecture 7's curves of accuracy over the radius, and over training."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from helpers.figures import COLOUR, FAMILY, Picture, figure, label
+
+INK = {  # one colour for one attack, in every panel
+    "FGSM": FAMILY[4], "FGSM, random": FAMILY[5], "MI-FGSM": FAMILY[2], "PGD": FAMILY[0], "PGD l_2": FAMILY[0],
+    "PGD l_1": FAMILY[0], "PGD l_0": FAMILY[0], "PGD, bisection": FAMILY[0], "PGD-40": FAMILY[0], "square": FAMILY[3],
+    "square l_2": FAMILY[3], "square l_1": FAMILY[3], "square, 500": FAMILY[3], "square, 2,000": FAMILY[3],
+    "DeepFool": FAMILY[2], "Carlini-Wagner": FAMILY[1], "L-BFGS": FAMILY[4], "JSMA": FAMILY[1],
+    "five pixels": FAMILY[3], "APGD-CE, 5 x 100": FAMILY[1],
+}  # fmt: skip
+
+
+def survival(rows: Mapping[str, tuple]) -> Picture:
+    """The share of images whose smallest perturbation found is longer than a radius."""
+    fig, axes = figure(width=9, height=3.6)
+    longest = 1.05 * max(float(row[-1][row[-1].isfinite()].max()) for row in rows.values())
+    for name, row in rows.items():
+        _survival(axes, row[-1], longest, color=INK[name], label=f"{name}: median {row[1]:.2f}")
+    axes.set(xlabel="$\\varepsilon$ ($\\ell_2$)", ylabel="share not yet fooled", ylim=(0, 1.03), xlim=(0, longest))
+    axes.set_title("The smallest $\\ell_2$ perturbation found, standard network")
+    axes.legend(loc="upper right")
+    return fig
+
+
+def _survival(axes: Axes, norms: Tensor, longest: float, **style: Any) -> None:
+    """A step down at each norm, then level to the end of the axis: there the failures are."""
+    finite = norms[norms.isfinite()].sort().values.cpu().numpy()
+    left = 1 - np.arange(len(finite) + 1) / len(norms)
+    places = np.concatenate([[0], finite, [longest]])
+    axes.step(places, [*left, left[-1]], where="post", **{"linewidth": 1.6, **style})
+
+
+def robustness(norms: Mapping[tuple[str, str], Tensor], kinds: Mapping[str, float]) -> Picture:
+    """Survival curves of both networks (robust dashed) under each attack, one panel a norm; grey: the lowest."""
+    fig, row = figure(2, 2, width=13.5, height=7.2, sharey=True)
+    for axes, p in zip(row.flat, (math.inf, 2, 1, 0), strict=True):
+        names = [name for name, kind in kinds.items() if kind == p]
+        both = {victim: torch.stack([norms[victim, name] for name in names]) for victim in ("standard", "robust")}
+        longest = 1.05 * max(float(n[n.isfinite()].max()) for n in both.values())
+        for victim, style in (("standard", "-"), ("robust", "--")):
+            _survival(axes, both[victim].amin(0), longest, color="black", alpha=0.25, linewidth=7, linestyle=style)
+            for name in names:
+                text = name if style == "-" else None
+                _survival(axes, norms[victim, name], longest, color=INK[name], linestyle=style, label=text)
+        axes.set(xlabel=f"ε ({'pixels' if p == 0 else 'norm'})", ylim=(0, 1.03), xlim=(0, longest))
+        axes.set_ylabel("accuracy left")
+        axes.set_title(f"$\\ell_{{{chr(92) + 'infty' if p == math.inf else f'{p:g}'}}}$: standard, robust (dashed)")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    fig.suptitle("Each attack bounds the robust accuracy from above; grey: all of them together")
+    return fig
+
+
+def masking(radii: Sequence[float], left: Mapping[str, Sequence[int]], n: int) -> Picture:
+    """Digits left by each judge over eps: where random search wins against the gradient, the gradient misleads."""
+    fig, axes = figure(width=9, height=4)
+    for name, counts in left.items():
+        style = ":" if name == "square, 500" else "-"
+        line = axes.plot(radii, [count / n for count in counts], "o", linestyle=style, color=INK[name])[0]
+        place = {"square, 500": (-2, (10, 8)), "square, 2,000": (-2, (-12, -4))}.get(name, (-1, (8, 0)))
+        label(line, name, at=place[0], offset=place[1])
+    axes.axvline(0.3, color=COLOUR["muted"], linestyle="--")
+    axes.text(0.3005, 0.03, "trained for", color=COLOUR["muted"], fontsize=11)
+    axes.set(xlabel="$\\varepsilon$ ($\\ell_\\infty$)", ylabel="accuracy left", ylim=(0, 1.03), xlim=(0.298, 0.362))
+    axes.set_title("Just outside ε 0.3 the robust network's gradients mislead")
+    return fig
+
+
+def overfitting(history: Tensor, eps: float) -> Picture:
+    """One history (rows of step, clean, FGSM, PGD) of training with FGSM inside, eps grown over 1,000 steps."""
+    fig, axes = figure(width=9, height=3.8)
+    for column, (text, colour) in enumerate((("clean", "model"), ("FGSM", "second"), ("PGD-10", "attack")), 1):
+        axes.plot(history[:, 0], history[:, column], "o-", color=COLOUR[colour], label=text)
+    axes.axvline(1000, color=COLOUR["muted"], linestyle=":")
+    axes.text(1040, 0.08, f"from here ε = {eps:g}", color=COLOUR["muted"], fontsize=11)
+    axes.set(xlabel="training step", ylim=(0, 1.05), ylabel="accuracy, 200 new digits")
+    axes.set_title(f"Trained with FGSM, judged at ε {eps:g}")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return fig
