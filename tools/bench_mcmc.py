@@ -40,7 +40,7 @@ ONE_THREAD = {
 CHAINS, DRAWS, LEAPFROGS = 1024, 200, 10
 CORRELATION = {2: 0.9, 100: 0.5}
 AT_MOST = {2: 3.0, 100: 1 / 0.8}  # in 2-D no aim but what was reached: a step costs what its kernels cost to launch
-KERNELS = {"random walk": 19, "MALA": 27, "HMC": 53}
+KERNELS = {"random walk": 20, "MALA": 28, "HMC": 54}  # one of them for u in (0, 1], where rand gives [0, 1)
 STEP: dict[str, tuple[Step, dict[int, float]]] = {
     "random walk": (mcmc.random_walk_step, {2: 1.0, 100: 0.16}),
     "MALA": (mcmc.mala_step, {2: 0.15, 100: 0.14}),

@@ -29,11 +29,12 @@ def test_figures_take_tensors_of_the_gpu() -> None:
     radius = torch.rand(20, dtype=torch.float64)
     assert radii.is_cuda
     for figure in (
-        curves.two_sides(radii, curve, (0.5, 1.0), (0.9, 0.8), 0.9),
+        curves.two_sides(radii, curve, (0.5, 1.0), (0.9, 0.8), 20, 0.9),
         curves.waterfalls(radii, {0.25: curve, 0.5: curve}, {0.25: 0.4, 0.5: 0.8}),
-        curves.methods(radii, {"one": curve, "other": curve}, 0.9),
-        curves.ablations((0.25, 0.5), torch.rand(2, 2) + 0.1, {100: radius, 1000: radius}, {0.1: radius}),
-        curves.same_votes({name: torch.rand(300) for name in "abc"}, {1: radius, 3: radius}),
-        theory.looseness({"MLP": {"proved": radius}, "LeNet": {"proved": radius}}),
+        curves.methods(radii, {name: curve for name in "abc"}, 0.9),
+        curves.crossed(radii, {0.25: curve, 0.5: curve}, {0.5: curve, 1.0: curve}),
+        curves.knobs({100: radius, 1000: radius, 10000: radius}, {0.1: radius, 0.01: radius, 0.001: radius}),
+        curves.same_votes({name: torch.rand(300) for name in "abc"}, {1: radius, 2: radius, 3: radius}),
+        theory.looseness({net: {kind: radius for kind in "abc"} for net in ("MLP", "LeNet")}),
     ):
         assert figures.pixels(figure).std() > 0

@@ -77,15 +77,13 @@ def test_every_layer_is_measured_on_the_shape_that_reaches_it() -> None:
     torch.manual_seed(0)
     layers = nn.Conv2d(1, 2, 3, stride=2), nn.Conv2d(2, 3, 2), nn.Linear(12, 4)
     net = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.Flatten(), layers[2])
-    norms = L.network_lipschitz(net, (1, 7, 7), steps=2000, generator=runtime.generator(0))
-    for layer, shape, norm in zip(layers, ((1, 7, 7), (2, 3, 3), (12,)), norms, strict=True):
+    bounds = L.network_lipschitz(net, (1, 7, 7))
+    for layer, shape, bound in zip(layers, ((1, 7, 7), (2, 3, 3), (12,)), bounds, strict=True):
         matrix = torch.autograd.functional.jacobian(layer, torch.zeros(1, *shape)).reshape(-1, math.prod(shape))
-        assert norm == pytest.approx(float(torch.linalg.svdvals(matrix)[0]), rel=1e-4) and type(norm) is float
-    (first, *_), again = (
-        L.network_lipschitz(net, (1, 7, 7), steps=1, generator=runtime.generator(3)),
-        L.operator_norm(layers[0], (1, 7, 7), steps=1, generator=runtime.generator(3)),
-    )
-    assert first == again
+        norm = float(torch.linalg.svdvals(matrix.double())[0])
+        below = L.operator_norm(layer, shape, steps=2000, generator=runtime.generator(0))
+        assert below == pytest.approx(norm, rel=1e-4) and type(bound) is float
+        assert norm * (1 - 1e-6) <= bound <= (1 + 1e-6 if isinstance(layer, nn.Linear) else 1.6) * norm
 
 
 def test_one_step_of_power_iteration_by_hand() -> None:
