@@ -79,9 +79,10 @@ def raises(
     error: type[Exception] = ValueError,
     *,
     meaning: str = "",
+    times: int = 6,
     seconds: float = 5.0,
 ) -> Check:
-    """The function raises `error` on given(draw), where the reference does."""
+    """The function raises `error` on given(draw), where the reference does; `times` and `seconds` as for `same`."""
 
     def run(subject: Subject, draw: Draw) -> None:
         try:
@@ -92,7 +93,7 @@ def raises(
         else:
             raise Wrong(expected=f"a {error.__name__}", got=short(got))
 
-    return Check(property, run, meaning, 1, seconds, BOTH[:1], refusal=True)
+    return Check(property, run, meaning, times, seconds, BOTH[:1], refusal=True)
 
 
 def require(condition: Any, *, expected: Any = "", got: Any = None, on: Any = None, meaning: str = "") -> None:

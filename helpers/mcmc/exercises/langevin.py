@@ -84,6 +84,7 @@ ula_step = Exercise(
         holds(
             "returns the density and the gradient at the new place, and what the step cost",
             _new_state,
+            times=9,
             dtype=F64,
             meaning="`return moved(chain(y, log_prob), gradients=1)` makes both.",
         ),
