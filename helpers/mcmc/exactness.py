@@ -5,6 +5,7 @@ All of them work on a batch of independent chains at one moment, so no autocorre
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from scipy import stats
@@ -127,13 +128,26 @@ def uniform_ranks(ranks: Tensor, draws: int) -> float:
     return float(stats.chisquare(counts.cpu().numpy()).pvalue)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """theta -> log_joint(theta, y), where each chain has a y of its own."""
+
+    log_joint: Callable[[Tensor, Tensor], Tensor]
+    y: Tensor
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return self.log_joint(theta, self.y)
+
+    def rows(self, row: Tensor) -> LogProb:
+        """That of some of the chains."""
+        return _Given(self.log_joint, self.y[row])
+
+
 def kernel_of(step: Step, log_joint: Callable[[Tensor, Tensor], Tensor], *, step_size: float, steps: int = 1) -> Kernel:
     """A kernel for `joint_scores` and `sbc_ranks`: `steps` steps of a sampler on theta -> log_joint(theta, y)."""
 
     def kernel(theta: Tensor, y: Tensor, generator: Generator | None) -> Tensor:
-        def log_prob(x: Tensor) -> Tensor:
-            return log_joint(x, y)
-
+        log_prob = _Given(log_joint, y)
         s = chain(theta, log_prob)
         for _ in range(steps):
             s, _ = step(log_prob, s, step_size=step_size, generator=generator)

@@ -39,6 +39,7 @@ KERNELS = {
     "random walk": (mcmc.random_walk_step, 1.0, True),
     "MALA": (mcmc.mala_step, 0.2, True),
     "HMC": (hmc, 0.3, True),
+    "NUTS": (mcmc.nuts_step, 0.4, True),
     "ULA": (mcmc.ula_step, 0.1, False),
     "MALA, noise sqrt(eta)": (small_noise_mala, 0.2, False),
     "MALA without q": (uncorrected_mala, 0.2, False),
