@@ -105,9 +105,9 @@ def test_point_estimates_raise_the_likelihood_of_every_member():
 
 def test_mean_field_is_exact_for_a_product_and_narrow_on_a_ridge():
     wide = targets.gaussian(torch.diag(torch.tensor([4.0, 0.25], dtype=torch.float64)), torch.tensor([1.0, -2.0]))
-    m, s = variational.mean_field(wide, 2, steps=1500)
+    m, s = variational.mean_field(wide, torch.zeros(2, dtype=torch.float64), steps=1500)
     assert (m - wide.mean).abs().max() < 0.1 and (s / wide.variance.sqrt() - 1).abs().max() < 0.1
-    _, s = variational.mean_field(targets.correlated_gaussian(2, 0.9), 2)
+    _, s = variational.mean_field(targets.correlated_gaussian(2, 0.9), torch.zeros(2, dtype=torch.float64))
     assert (s - math.sqrt(1 - 0.81)).abs().max() < 0.1  # the precision's diagonal, not the covariance's
 
 

@@ -34,6 +34,13 @@ def _frequency(f: Function, draw: Draw) -> None:
             got="neighbours that decide together", meaning="Each chain needs a u of its own.")  # fmt: skip
 
 
+def _seldom(f: Function, draw: Draw) -> None:
+    """40,000 moves of ratio e^-20: 8e-5 of them are accepted, or 2.4e-3 where u = 0 comes once in 2^24, so that three are
+    a false alarm of 3e-9. A guard that keeps log r at -7 or above accepts 36 and more: three always."""
+    took = int(f(torch.full((40_000,), -20.0, dtype=draw.dtype, device=draw.device), generator=draw.generator()).sum())
+    require(took < 3, on="log_ratio = -20, 40,000 times", expected="next to none accepted", got=f"{took} accepted")
+
+
 UNIFORM = "u.log() <= log_ratio"
 
 metropolis_accept = Exercise(
@@ -49,6 +56,11 @@ metropolis_accept = Exercise(
             "accepts a ratio r < 1 with probability r, each chain for itself",
             _frequency,
             meaning="A move of ratio r is made in a share r of all cases, and every chain has its own u.",
+        ),
+        holds(
+            "accepts a ratio of e^-20 next to never",
+            _seldom,
+            meaning="log_ratio is cut off from below: a guard belongs to what is neither a ratio nor +inf, NaN alone.",
         ),
         holds(
             "draws from its generator",
@@ -93,13 +105,17 @@ metropolis_accept = Exercise(
         ("u is uniform, `torch.rand`; `torch.randn` is normal.", {"1 - torch.rand(": "torch.randn("}),
         ("The sign of log_ratio is flipped.", {UNIFORM: "u.log() < -log_ratio"}),
         (
+            "log_ratio is cut off from below, so that hopeless moves are made once in a while: guard NaN alone.",
+            {UNIFORM: "u.log() <= log_ratio.nan_to_num(nan=-math.inf, neginf=-math.inf).clamp(min=-5)"},
+        ),
+        (
             "+inf is a ratio, too: accept it.",
             {UNIFORM: "(u.log() <= log_ratio) & log_ratio.isfinite()"},
         ),
     ),
     hints=(
-        "u < r has probability min(1, r) for u ~ U[0, 1). In logarithms it is log u < log r.",
-        "`torch.rand(log_ratio.shape, generator=generator, device=log_ratio.device)`: one u for each chain.",
+        "u < r has probability min(1, r) for u ~ U(0, 1]. In logarithms it is log u < log r.",
+        "`1 - torch.rand(log_ratio.shape, generator=generator, device=log_ratio.device)`: a u for each chain, never 0.",
     ),
     why="log u <= log r never overflows, needs no minimum (log u <= 0 always), and is False for NaN. u = 1 - rand is "
     "never 0, which in float32 would accept any ratio once in 17 million draws. Each chain has its own u: with a "
