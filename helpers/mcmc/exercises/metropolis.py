@@ -35,8 +35,8 @@ def _frequency(f: Function, draw: Draw) -> None:
 
 
 def _seldom(f: Function, draw: Draw) -> None:
-    """40,000 moves of ratio e^-20: 8e-5 of them are accepted, or 2.4e-3 where u = 0 comes once in 2^24, so that three are
-    a false alarm of 3e-9. A guard that keeps log r at -7 or above accepts 36 and more: three always."""
+    """40,000 moves of ratio e^-20: 8e-5 of them are accepted, 2.4e-3 where u = 0 comes once in 2^24, and three are a
+    false alarm of 3e-9. A guard that keeps log r at -7 or above accepts 36 and more: three always."""
     took = int(f(torch.full((40_000,), -20.0, dtype=draw.dtype, device=draw.device), generator=draw.generator()).sum())
     require(took < 3, on="log_ratio = -20, 40,000 times", expected="next to none accepted", got=f"{took} accepted")
 
