@@ -28,11 +28,12 @@ from helpers.mcmc.figures.scaling import (
     langevin_bias,
     optimal_scaling,
     sgld_bias,
+    sgld_falling,
     shell,
 )
 
 __all__ = [
     "bias_and_variance", "calibration", "contest", "diagnostics", "dimensions", "divergences", "gibbs", "hamiltonian",
     "ising", "langevin_bias", "mixing", "no_u_turn", "optimal_scaling", "prior_maps", "reliability", "sampler",
-    "sgld_bias", "shell", "spreads", "transition_matrix",
+    "sgld_bias", "sgld_falling", "shell", "spreads", "transition_matrix",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Figures of Lecture 5: finite chains, Gibbs sampling, the Ising model."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -84,7 +85,7 @@ def transition_matrix(
 
 
 def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
-    """Thirty updates of Gibbs as stairs; autocorrelation over the sweeps: measured (dots), rho^(2t) (lines)."""
+    """Forty updates of Gibbs as stairs; autocorrelation over 61 sweeps: measured (dots), rho^(2t) (lines)."""
     fig, (left, right) = figure(1, 2, width=11, height=3.9)
     _density(left, target, (-3.2, 3.2, -3.2, 3.2))
     g, x, path = torch.Generator().manual_seed(3), torch.tensor([[-2.8, 2.6]], dtype=torch.float64), []
@@ -94,7 +95,7 @@ def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
         x[:, k % 2] = target.conditional(k % 2, x, g)
     left.plot(*torch.stack(path).T, ".-", color=COLOUR["model"], linewidth=1.2)
     left.set_title("Gibbs, $\\rho=0.9$: stairs along a ridge")
-    t = np.arange(31)
+    t = np.arange(61)
     for (rho, curve), colour in zip(curves.items(), FAMILY, strict=False):
         right.plot(t, curve, "o", color=colour, markersize=4)
         label(
@@ -103,7 +104,10 @@ def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
             at=3 if rho < 0.9 else 9,
             offset=(6, 9),
         )
-    right.set(xlabel="sweep $t$", ylabel="autocorrelation of $x_1$", title="Measured (dots) and $\\rho^{2t}$ (lines)")
+    right.axhline(1 / math.e, linestyle="--", color=COLOUR["muted"])
+    right.annotate("1/e", (60, 1 / math.e), (0, -16), textcoords="offset points", color=COLOUR["muted"], ha="right")
+    right.set(xlabel="sweep $t$", ylabel="autocorrelation of $x_1$")
+    right.set_title("The narrower the ridge, the longer the memory (lines: $\\rho^{2t}$)")
     return fig
 
 

@@ -1,4 +1,4 @@
-"""A path that came back, and one that knew when to stop."""
+"""A path that came back, and one that stopped in time."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ from helpers.mcmc.state import LogProb
 Points = Sequence[tuple[Tensor, Tensor]]
 
 
-def no_u_turn(target: LogProb, start: Tensor, fixed: Points, grown: Points) -> Picture:
-    """From one start (1, 2): a path of fixed length, and one of NUTS with the momenta at its ends."""
+def no_u_turn(target: LogProb, start: Tensor, fixed: Points, grown: Points, dropped: Points) -> Picture:
+    """From one start (1, 2): a path of fixed length, and one of NUTS with the half that it has thrown away."""
     fig, panels = figure(1, 2, width=11, height=4.0, sharey=True)
     for panel, path, colour in zip(panels, (fixed, grown), ("attack", "model"), strict=True):
         _density(panel, target, (-6, 6, -5, 8))
@@ -21,8 +21,6 @@ def no_u_turn(target: LogProb, start: Tensor, fixed: Points, grown: Points) -> P
         panel.plot(*start.T, "o", color="black", markersize=9)
         panel.annotate("start", start[0].tolist(), (-8, -16), textcoords="offset points", ha="right")
     panels[0].set_title(f"HMC, {len(fixed)} steps: it comes back")
-    for (x, p), sign in ((grown[0], -1), (grown[-1], 1)):
-        arrow = dict(color=COLOUR["bound"], width=0.006, zorder=5, scale=1, scale_units="xy", angles="xy")
-        panels[1].quiver(*x[0], *(sign * p[0]), **arrow)
-    panels[1].set(ylabel="", title=f"NUTS: {len(grown)} points, the ends turn")
+    panels[1].plot(*torch.cat([x for x, _ in dropped]).T, ".-", color=COLOUR["muted"], linewidth=1.2, markersize=6)
+    panels[1].set(ylabel="", title=f"NUTS: {len(grown)} points; the next {len(dropped)} (grey) turn")
     return fig

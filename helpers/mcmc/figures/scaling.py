@@ -169,28 +169,34 @@ def hamiltonian(
     return fig
 
 
-def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float], paths: Mapping[str, Tensor]) -> Picture:
-    """Stationary variance over the posterior's: (steps, 2) of ULA and SGLD in closed form, SGLD measured; then over
-    the time, measured and by recursion (2, times), every tenth step, for schedules of the step."""
-    fig, (left, right) = figure(1, 2, width=11.5, height=3.8, width_ratios=(1.2, 1))
-    left.fill_between(eta, parts[:, 0], parts[:, 1], color=COLOUR["attack"], alpha=0.15, linewidth=0)
-    sgld, ula = (left.loglog(eta, parts[:, k], color=COLOUR[c])[0] for k, c in ((1, "attack"), (0, "model")))
+def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float]) -> Picture:
+    """Stationary variance over the posterior's: (steps, 2) of ULA and SGLD in closed form, SGLD measured (dots)."""
+    fig, axes = figure(width=8, height=3.8)
+    axes.fill_between(eta, parts[:, 0], parts[:, 1], color=COLOUR["attack"], alpha=0.15, linewidth=0)
+    sgld, ula = (axes.loglog(eta, parts[:, k], color=COLOUR[c])[0] for k, c in ((1, "attack"), (0, "model")))
     label(sgld, "SGLD", at=3, offset=(-10, 8), ha="right")
     label(ula, "ULA: all the data", at=3, offset=(0, 10), ha="center")
-    left.loglog(eta, measured, "o", color=COLOUR["attack"])
-    left.annotate("the posterior", (eta[0], 1), (0, -16), textcoords="offset points", color=COLOUR["truth"])
-    left.annotate("noise of the batch", (float(eta[3]), 2.3), color=COLOUR["attack"], ha="center")
-    left.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
-    left.set_yticks((1, 2, 5, 10), ("1", "2", "5", "10"))
-    left.set_xticks((0.01, 0.02, 0.05, 0.1, 0.2), ("0.01", "0.02", "0.05", "0.1", "0.2"))
-    for axis in (left.xaxis, left.yaxis):
+    axes.loglog(eta, measured, "o", color=COLOUR["attack"])
+    axes.axhline(1, linestyle="--", color=COLOUR["truth"])
+    axes.annotate("the posterior", (eta[0], 1), (0, -16), textcoords="offset points", color=COLOUR["truth"])
+    axes.annotate("noise of the batch", (float(eta[3]), 2.3), color=COLOUR["attack"], ha="center")
+    axes.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
+    axes.set_yticks((1, 2, 5, 10), ("1", "2", "5", "10"))
+    axes.set_xticks((0.01, 0.02, 0.05, 0.1, 0.2), ("0.01", "0.02", "0.05", "0.1", "0.2"))
+    for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
-    left.set_title("SGLD: what the batch adds")
+    axes.set_title("The batch's noise, not the step, makes it too wide")
+    return fig
+
+
+def sgld_falling(paths: Mapping[str, Tensor]) -> Picture:
+    """Variance over the posterior's, every tenth step: measured (dots) and by recursion (lines) (2, times)."""
+    fig, axes = figure(width=8, height=3.4)
     for (name, (seen, exact)), colour in zip(paths.items(), ("attack", "second"), strict=True):
         t = 10.0 * np.arange(1, len(seen) + 1)
-        right.plot(t, seen, "o", color=COLOUR[colour], markersize=4)
-        label(right.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 28), ha="center")
-    right.set(ylim=(0, 8), xlabel="step $t$", title="A smaller step, later: dots measured")
-    for axes in (left, right):
-        axes.axhline(1, linestyle="--", color=COLOUR["truth"])
+        axes.plot(t, seen, "o", color=COLOUR[colour], markersize=4)
+        label(axes.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 22), ha="center")
+    axes.axhline(1, linestyle="--", color=COLOUR["truth"])
+    axes.set(ylim=(0, 8), xlabel="step $t$", ylabel="variance / posterior variance")
+    axes.set_title("A falling step lets the variance sink, slowly")
     return fig
