@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from helpers.mcmc.sampling import Step
 from helpers.mcmc.state import LogProb, chain
-from helpers.mcmc.targets import Target, log_normal
+from helpers.mcmc.targets import Smooth, log_normal
 
 Simulator = Callable[[Tensor, Generator | None], Tensor]
 
@@ -163,7 +163,7 @@ Integrator = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, float, int], 
 
 
 def leapfrog_determinant(
-    integrate: Integrator, target: Target, x: Tensor, p: Tensor, step_size: float, steps: int
+    integrate: Integrator, target: Smooth, x: Tensor, p: Tensor, step_size: float, steps: int
 ) -> float:
     """Determinant of the Jacobian of the path from the first row of (x, p) (n, d): 1 when volume is preserved."""
     d = x.shape[1]
@@ -175,7 +175,7 @@ def leapfrog_determinant(
     return float(torch.linalg.det(jacobian))
 
 
-def energy_error(integrate: Integrator, target: Target, x: Tensor, p: Tensor, step_size: float, steps: int) -> Tensor:
+def energy_error(integrate: Integrator, target: Smooth, x: Tensor, p: Tensor, step_size: float, steps: int) -> Tensor:
     r"""Median over the rows of |H(end) - H(x, p)|, H = -log pi(x) + |p|^2 / 2; x, p (n, d) -> scalar."""
     energy = [p.square().sum(1) / 2 - target(x)]
     x, p = integrate(target.gradient, x, p, step_size, steps)
@@ -202,12 +202,12 @@ def judge(
     s = chain(torch.randn(chains, 1, generator=generator, dtype=torch.float64), log_normal)
     before, edges = s.x, torch.linspace(-1.5, 1.5, 6, dtype=torch.float64)
     s, info = step(log_normal, s, step_size=step_size, generator=generator)
-    cells = [quantile_cells(x[:, 0], edges) for x in (before, s.x)]
+    here, there = (quantile_cells(x[:, 0], edges) for x in (before, s.x))
     for _ in range(steps):
         s, _ = step(log_normal, s, step_size=step_size, generator=generator)
     z = moment_scores(s.x, torch.zeros(1), torch.ones(1))[1, 0]
     accepted = info.log_accept.exp().mean()
-    return Judgement(float(accepted), float(s.x.var()), float(z), detailed_balance(*cells, cells=7))
+    return Judgement(float(accepted), float(s.x.var()), float(z), detailed_balance(here, there, cells=7))
 
 
 def gradient_error(log_prob: LogProb, x: Tensor, step: float = 1e-6) -> float:

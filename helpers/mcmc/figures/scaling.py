@@ -41,18 +41,18 @@ def bias_and_variance(
         offset=(-8, -10),
         ha="right",
     )
-    guide = 0.75 * float(sd[-1]) * (len(n) / n[99:]) ** 0.5
+    guide = float(sd[-1]) * (len(n) / n[999:]) ** 0.5
     label(
-        right.loglog(n[99:], guide, "--", color=COLOUR["truth"])[0],
+        right.loglog(n[999:], guide, "--", color=COLOUR["truth"])[0],
         "$1/\\sqrt{n}$",
-        at=900,
-        offset=(0, -16),
+        at=3000,
+        offset=(-6, -14),
         ha="right",
     )
     right.axhline(float(vi_error), color=COLOUR["attack"])
     place = dict(xytext=(0, 7), textcoords="offset points", color=COLOUR["attack"])
     right.annotate("VI: a bias", (10, float(vi_error)), **place)
-    right.set(xlabel="steps of the chain", ylabel="error of $E\\,x_1^2$", title="Bias stays, or dies; variance falls")
+    right.set(xlabel="steps of the chain", ylabel="error of $E\\,x_1^2$", title="VI's error stays, the chain's falls")
     right.set_yticks((0.1, 0.3, 1, 3), ("0.1", "0.3", "1", "3"))
     right.set_yticks((), minor=True)
     return fig
@@ -68,10 +68,12 @@ def optimal_scaling(jumps: Mapping[int, Tensor]) -> Picture:
         best = curve[curve[:, 1].argmax()]
         axes.plot(curve[:, 0], curve[:, 1] / top, color=colour, label=f"$d$ = {d}: best at {best[0]:.2f}")
         axes.plot(rows[:, 0], rows[:, 1] / top, "o", color=colour)
-    axes.axvline(0.234, linestyle="--", color=COLOUR["truth"])
-    axes.annotate("0.234", (0.234, 0.05), (-5, 0), textcoords="offset points", color=COLOUR["truth"], ha="right")
+    axes.axvline(0.234, linestyle="--", color=COLOUR["muted"])
+    axes.annotate(
+        "0.234,\n$d\\to\\infty$", (0.234, 0.03), (-5, 0), textcoords="offset points", color=COLOUR["muted"], ha="right"
+    )
     axes.set(xlabel="acceptance", ylabel="expected squared jump / best", ylim=(0, 1.08))
-    axes.set_title("Random walk: refuse more than half, and go further")
+    axes.set_title("Random walk: refuse more than half, go further (dots measured, lines exact)")
     axes.legend(loc="lower left", bbox_to_anchor=(0.3, 0.02))
     return fig
 
@@ -156,13 +158,14 @@ def hamiltonian(
             path.append(torch.where(x.abs() < 12, x, torch.nan))
         left.plot(*torch.cat(path).T, ".-", color=COLOUR[colour], label=name, linewidth=1.2)
         line = right.loglog([1 / n for n in steps], drift[name], "o-", color=COLOUR[colour])[0]
-        label(line, name, at=1, offset=(0, 12), ha="center")
+        label(line, name, at=1, offset=(0, 20), ha="center")
     left.legend(loc="lower right")
-    left.set_title("80 steps of 0.15 from one start")
+    left.set_title("Leapfrog stays, Euler gains energy and leaves")
     h = np.array([1 / n for n in steps])
-    guide = 0.4 * float(drift["leapfrog"][0]) * (h / h[0]) ** 2
-    right.loglog(h, guide, "--", color=COLOUR["truth"])
-    right.annotate("$h^2$", (h[1], guide[1]), (0, -18), textcoords="offset points", color=COLOUR["truth"])
+    for name, power, text in (("leapfrog", 2, "$h^2$"), ("Euler", 1, "$h$")):
+        guide = 0.4 * float(drift[name][0]) * (h / h[0]) ** power
+        right.loglog(h, guide, "--", color=COLOUR["truth"])
+        right.annotate(text, (h[1], guide[1]), (0, -18), textcoords="offset points", color=COLOUR["truth"])
     right.set(xlabel="step $h$", ylabel="median $|H'-H|$", title="Energy error of a path of length 1")
     right.set_xticks(h, [f"1/{n}" for n in steps])
     right.set_xticks((), minor=True)
