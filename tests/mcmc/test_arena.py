@@ -113,7 +113,7 @@ def test_mean_field_is_exact_for_a_product_and_narrow_on_a_ridge():
 
 
 def test_mean_field_on_batches_finds_a_posterior():
-    """Ten numbers in batches of two: the posterior is N(10/11, 1/11), and a batch estimates its density without bias."""
+    """Ten numbers in batches of two: the posterior is N(10/11, 1/11), batches estimate its density without bias."""
     x = torch.linspace(0, 2, 10, dtype=torch.float64)
     posterior = posteriors.gaussian_mean_posterior(x, batch_size=2)
     theta, s = networks.mean_field_draws(posterior, torch.zeros(1, dtype=torch.float64), 20_000, generator=rng(12))
