@@ -88,6 +88,15 @@ def test_a_mass_that_is_none(step, mass):
         step(bent(), chain(torch.zeros(3, 2, dtype=F64), bent()), step_size=0.1, mass=mass)
 
 
+@pytest.mark.parametrize("step", [mcmc.hmc_step, mcmc.nuts_step])
+def test_a_mass_from_a_run_in_double_precision_serves_one_in_single(step):
+    x = torch.randn(5, 2, generator=rng(1))
+    s = chain(x, targets.log_normal)
+    moved, info = step(targets.log_normal, s, step_size=0.3, generator=rng(2), mass=MASS)
+    assert moved.x.dtype == info.log_accept.dtype == torch.float32
+    assert torch.equal(moved.x, step(targets.log_normal, s, step_size=0.3, generator=rng(2), mass=MASS.float())[0].x)
+
+
 def test_one_doubling_is_one_step_forward_or_back():
     target, x = bent(), bent().draw(2000, rng(3))
     s, info = mcmc.nuts_step(target, chain(x, target), step_size=0.2, generator=rng(4), doublings=1)

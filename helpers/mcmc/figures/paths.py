@@ -19,7 +19,7 @@ def no_u_turn(target: LogProb, start: Tensor, fixed: Points, grown: Points, drop
         _density(panel, target, (-6, 6, -5, 8))
         panel.plot(*torch.cat([x for x, _ in path]).T, ".-", color=COLOUR[colour], linewidth=1.2, markersize=6)
         panel.plot(*start.T, "o", color="black", markersize=9)
-        panel.annotate("start", start[0].tolist(), (-10, 6), textcoords="offset points", ha="right")
+        panel.annotate("start", start[0].tolist(), (-26, 0), textcoords="offset points", ha="right", va="center")
     panels[0].set_title(f"HMC, {len(fixed)} steps: it comes back")
     panels[1].plot(*torch.cat([x for x, _ in dropped]).T, ".-", color=COLOUR["muted"], linewidth=1.2, markersize=6)
     panels[1].set(ylabel="", title=f"NUTS: {len(grown)} points; the next {len(dropped)} (grey) turn")
