@@ -41,6 +41,7 @@ RAISED: tuple[tuple[str, str], ...] = (
     (r"same dtype|dtype to be Long|LongTensor|int64 for index|must be long", "Two dtypes meet: `.to(x.dtype)`."),
     (r"same device|indices should be either on", "Two devices meet: make new tensors with `device=x.device`."),
     (r"must match the size|shapes cannot be multiplied|invalid for input of size", "The shapes do not fit."),
+    (r"MemoryError|allocate memory", "Far more entries than asked for: a shape grows, as (N, 1) and (N,) to (N, N)."),
     (r"calling \.item\(\)", "`.item()` leaves the graph: stay with tensors."),
 )  # fmt: skip
 

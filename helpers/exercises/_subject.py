@@ -109,7 +109,8 @@ def perform(function: Function, arguments: Arguments, seed: int, *, graph: bool 
     except TimeUp:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's are errors as any other
-        call.error = error
+        after = error.__traceback__.tb_next if error.__traceback__ else None
+        call.error = error.with_traceback(after)  # without this frame, which holds the call: no circle
     return call
 
 
