@@ -109,8 +109,7 @@ def perform(function: Function, arguments: Arguments, seed: int, *, graph: bool 
     except TimeUp:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's are errors as any other
-        after = error.__traceback__.tb_next if error.__traceback__ else None
-        call.error = error.with_traceback(after)  # without this frame, which holds the call: no circle
+        call.error = error.with_traceback(getattr(error.__traceback__, "tb_next", None))  # this frame holds the call
     return call
 
 
