@@ -129,6 +129,11 @@ LIBRARY = {
         "0 -> -1 in radius = sigma * (-2 / order * distance.clamp(min=0, max=1).log()).sqrt()": "below 0 by rounding "
         "only",
     },
+    "bounds.check_affine": {
+        "1 -> -1 in if x.ndim != 2 or weight.ndim != 2 or weight.shape[1] != x.shape[1] or "
+        f"(bias.shape != weight.shape[:1]):{n}": AXIS
+        for n in ("", " (2)", " (3)")
+    },
     "bounds.interval_step": {
         f"0 -> -1 in size = {{'weight': layer.weight.abs(), 'bias': torch.zeros_like(middle[0, :, 0, 0])}}{n}": "any "
         "image and pixel do: only the shape counts"

@@ -12,6 +12,7 @@ from helpers.training import cross_entropy, fit
 from tests.smoothing.toys import CONVOLUTIONS, corners, dense
 
 NET, X, Y = dense(0), torch.rand(2, 3).double(), torch.tensor([0, 1])
+ONE = torch.tensor([0.0, 1, 0], dtype=torch.float64)  # one entry of each image
 
 
 def broken() -> nn.Sequential:
@@ -68,6 +69,13 @@ def test_interval_margins_are_sound_and_tighter_than_the_difference_of_bounds(se
     certified = B.interval_certified(model, x, y, 0.05)
     assert certified.any() and (z.argmax(2) == y[:, None]).all(1)[certified].all()
     assert not B.interval_certified(model, x, (y + 1) % 3, 0.05).any()
+
+
+def test_margins_of_pictures_are_those_of_their_rows() -> None:
+    x = torch.rand(2, 1, 3, 3).double()
+    model = nn.Sequential(nn.Flatten(), *dense(0, (9, 4, 2)))
+    flat = B.interval_margins(model, *B.box(x.flatten(1), 0.1), Y)
+    assert torch.equal(B.interval_margins(model, *B.box(x, 0.1), Y), flat)
 
 
 def test_a_tie_is_no_certificate() -> None:
@@ -127,6 +135,11 @@ def test_the_loss_weighs_the_point_and_the_worst_of_its_box(kappa: float) -> Non
         (lambda: B.interval_margins(nn.Sequential(), X, X, Y), "got no layers"),
         (lambda: B.interval_margins(broken(), X, X, Y), "the weights must be finite"),
         (lambda: B.interval_bounds(nn.Sequential(nn.ReLU()), X, X - 1), "lies above it by 1"),
+        (lambda: B.interval_linear(X, X - 1, torch.eye(3), torch.zeros(3)), "lies above it by 1"),
+        (lambda: B.interval_bounds(NET, X + ONE, X), "lies above it by 1"),
+        (lambda: B.interval_bounds(NET, X, X.where(ONE == 0, math.inf)), "the box must be finite, got 2"),
+        (lambda: B.interval_linear(X, X, torch.eye(3) / (1 - ONE), torch.zeros(3)), "weight and bias must be finite"),
+        (lambda: B.interval_linear(X, X, torch.eye(3), 1 / (1 - ONE)), "weight and bias must be finite"),
         (lambda: B.ibp_loss(NET, X, Y, eps=0.1, kappa=-0.1), r"kappa must lie in \[0, 1\], got -0.1"),
         (lambda: B.ibp_loss(nn.Linear(3, 2), X, Y, eps=0.1), "the model must be nn.Sequential, got Linear"),
     ],
