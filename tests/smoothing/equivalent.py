@@ -143,6 +143,10 @@ LIBRARY = {
         "1 -> -1 in return (margins.scatter(1, y[:, None], math.inf) > 0).all(1)": AXIS,
         "1 -> -1 in return (margins.scatter(1, y[:, None], math.inf) > 0).all(1) (2)": AXIS,
     },
+    "metrics.samples_needed": {
+        "float(torch.special.log_ndtr(torch.tensor(radius / sigma, dtype=torch.float64))) -> "
+        "torch.special.log_ndtr(torch.tensor(radius / sigma, dtype=torch.float64))": "math.ceil makes it a number"
+    },
     "lipschitz.operator_norm": {
         "torch.randn((1, *shape), generator=generator, device=weight.device, dtype=weight.dtype) -> "
         "torch.rand((1, *shape), generator=generator, device=weight.device, dtype=weight.dtype)": "any start does",

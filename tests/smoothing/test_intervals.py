@@ -49,6 +49,8 @@ def test_one_image_and_one_pixel_have_an_interval() -> None:
     low, high = B.interval_step(layer, lower, lower + 0.1)
     assert low.shape == (1, 2, 1, 1)
     assert torch.allclose((high - low)[0, :, 0, 0], 0.1 * layer.weight.abs().sum((1, 2, 3)))
+    without = nn.Linear(3, 2, bias=False).double()
+    assert torch.allclose(B.interval_step(without, X, X)[0], without(X))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -135,6 +137,7 @@ def test_the_loss_weighs_the_point_and_the_worst_of_its_box(kappa: float) -> Non
         (lambda: B.interval_margins(nn.Sequential(), X, X, Y), "got no layers"),
         (lambda: B.interval_margins(broken(), X, X, Y), "the weights must be finite"),
         (lambda: B.interval_bounds(nn.Sequential(nn.ReLU()), X, X - 1), "lies above it by 1"),
+        (lambda: B.interval_margins(nn.Sequential(nn.Tanh(), *NET), X, X, Y), "got Tanh"),
         (lambda: B.interval_linear(X, X - 1, torch.eye(3), torch.zeros(3)), "lies above it by 1"),
         (lambda: B.interval_bounds(NET, X + ONE, X), "lies above it by 1"),
         (lambda: B.interval_bounds(NET, X, X.where(ONE == 0, math.inf)), "the box must be finite, got 2"),

@@ -1,7 +1,10 @@
 """The curve of certified accuracy, the average radius, and the votes that a radius needs."""
 
+import math
+
 import pytest
 import torch
+from scipy.special import log_ndtr
 
 from helpers import smoothing
 from helpers.smoothing import metrics
@@ -15,6 +18,13 @@ def test_the_votes_that_a_radius_needs() -> None:
         n = metrics.samples_needed(radius, sigma, alpha)
         assert smoothing.max_certifiable_radius(n, alpha, sigma) >= radius
         assert n == 1 or smoothing.max_certifiable_radius(n - 1, alpha, sigma) < radius
+
+
+def test_the_votes_for_far_radii_against_scipy() -> None:
+    """In single precision 5.5 would be some fifteen votes off; up to 37 sigma there is an answer."""
+    for radius, sigma in ((5.5, 1.0), (11.3, 2.0), (50.0, 2.0), (36.5, 1.0)):
+        expected = math.ceil(math.log(0.05) / log_ndtr(radius / sigma))
+        assert metrics.samples_needed(radius, sigma, 0.05) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_curve_counts_what_is_right_and_certified() -> None:
