@@ -10,11 +10,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from helpers.attacks.projections import Eps, per_image, project_l1, project_l2, project_linf, spread
+from helpers.attacks.projections import PROJECTIONS, Eps, per_image, spread
 from helpers.attacks.threat import Model, attack, evaluating, goal, margin
 from helpers.checks import at_least
-
-PROJECTIONS: dict[float, Callable[[Tensor, Tensor], Tensor]] = {1: project_l1, 2: project_l2, math.inf: project_linf}
 
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the steps: there a square's area is halved
 

@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 
 from helpers.attacks.apgd import apgd
 from helpers.attacks.blackbox import square
-from helpers.attacks.gradient import bim, fgsm
-from helpers.attacks.pgd import pgd_linf
+from helpers.attacks.gradient import fgsm
+from helpers.attacks.pgd import bim, pgd_linf
 from helpers.attacks.threat import Model, cross_entropy, input_gradient, margin, outcome
 
 

@@ -1,5 +1,5 @@
-"""What lecture 7 measured once, kept in data/attacks/measured.json: who misleads where, who is left at 0.3, and a
-history of training. `python -m helpers.attacks.stored [PART ...]` measures it anew, in some ten minutes on one core.
+"""What lecture 7 measured once, kept in data/attacks/measured.json: who misleads where, and a history of training.
+`python -m helpers.attacks.stored [PART ...]` measures it anew, in some ten minutes on one core.
 """
 
 import sys
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import checkpoints, data, models, runtime
-from helpers.attacks.apgd import apgd, robust_accuracy
+from helpers.attacks.apgd import apgd
 from helpers.attacks.blackbox import square
 from helpers.attacks.defence import adversarial_training_step
 from helpers.attacks.gradient import fgsm
@@ -55,19 +55,6 @@ def masking(model: nn.Module, x: Tensor, y: Tensor, radii: tuple[float, ...] = R
     return left
 
 
-def team(model: nn.Module, x: Tensor, y: Tensor, eps: float) -> dict[str, Any]:
-    """The verdict of `robust_accuracy` as a card holds it."""
-    verdict = robust_accuracy(model, x, y, eps, generator=runtime.generator(0, x.device))
-    return {
-        "eps": eps,
-        "attacks": list(verdict.attacks),
-        "left": int(verdict.left.sum()),
-        "images": len(x),
-        "interval": [round(bound, 4) for bound in verdict.interval],
-        "left of each digit": [list(pair) for pair in verdict.per_class(y)],
-    }
-
-
 def history(
     inner: Callable[..., Tensor], *, steps: int = 4750, ramp: int = 1000, eps: float = 0.25
 ) -> list[list[float]]:
@@ -94,7 +81,6 @@ def parts() -> dict[str, Callable[[], Any]]:
     x, y = mnist.x_test, mnist.y_test
     return {
         "masking, of 100": lambda: masking(checkpoints.load("mnist_robust", "cpu"), x[:100], y[:100]),
-        "robust": lambda: team(checkpoints.load("mnist_robust", "cpu"), x[:300], y[:300], 0.3),
         "trained by FGSM": lambda: history(fgsm),
     }
 

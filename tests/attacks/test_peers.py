@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data
-from helpers.attacks import gradient, minimum_norm
+from helpers.attacks import minimum_norm
 from helpers.attacks.projections import norm
 from helpers.attacks.threat import Outcome, outcome
 from tools.bench_attacks import PEERS, Attack, of_foolbox, of_torchattacks
@@ -54,7 +54,7 @@ def mi_fgsm(eps: float) -> Iterator[Triple]:
 
 def bim(eps: float) -> Iterator[Triple]:
     theirs = of_foolbox("LinfBasicIterativeAttack", epsilon=eps, abs_stepsize=eps / STEPS, steps=STEPS)
-    yield partial(gradient.bim, eps=eps, steps=STEPS), theirs, 0.9
+    yield partial(attacks.bim, eps=eps, steps=STEPS), theirs, 0.9
 
 
 def pgd(eps: float) -> Iterator[Triple]:
