@@ -17,9 +17,10 @@ from helpers.attacks.blackbox import (
     distinct_triples,
     one_pixel,
     paint,
+    paired,
     side,
     square,
-    transfer_matrix,
+    transferred,
 )
 from helpers.attacks.defence import (
     Sharpened,
@@ -144,11 +145,11 @@ __all__ = [
     "cross_entropy", "deepfool", "deepfool_step", "distance_to_half", "distinct_triples", "dlr", "dual", "evaluate",
     "evaluating", "exact_interval", "fab", "fab_step", "fgsm", "fit_logistic", "fooling_rate", "goal",
     "input_gradient", "jacobian", "jsma", "jsma_saliency", "kl_divergence", "lbfgs", "margin", "median_norm",
-    "mi_fgsm", "nearer", "norm", "one_pixel", "open_box", "outcome", "paint", "per_image", "pgd_l0", "pgd_l1",
+    "mi_fgsm", "nearer", "norm", "one_pixel", "open_box", "outcome", "paint", "paired", "per_image", "pgd_l0", "pgd_l1",
     "pgd_l2", "pgd_linf", "power", "project", "project_l0", "project_l1", "project_l2", "project_linf",
     "random_in_ball", "random_start_fgsm", "robust_accuracy", "robust_logistic_loss", "search_constant", "shuffled",
     "side", "singular_perturbation", "smallest_eps", "sparse_ascent", "spread", "square", "steepest_ascent",
     "targeted_dlr", "to_hyperplane", "top_k", "top_k_gap", "top_k_success", "towards_clean", "trades_attack",
-    "trades_loss", "train_trades", "transfer_matrix", "tsipras_accuracy", "tsipras_sample", "two_loops",
+    "trades_loss", "train_trades", "transferred", "tsipras_accuracy", "tsipras_sample", "two_loops",
     "universal_deepfool", "universal_sgd", "universal_step", "worst_case",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 r"""Attacks without a step to choose: APGD on the cross-entropy and on the DLR loss."""
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
@@ -11,8 +13,8 @@ from helpers.checks import at_least
 def dlr(logits: Tensor, y: Tensor) -> Tensor:
     r"""-(z_y - max_{k != y} z_k) / (z_(1) - z_(3)),  z_(1) >= z_(2) >= ... the sorted logits: (N, K), (N,) -> (N,).
 
-    The margin in units of the logits' own spread: no factor and no shift of the logits changes it, so sharpening them
-    masks nothing. Raises ValueError for K < 3. Croce & Hein 2020, equation 6.
+    The margin in units of the logits' own spread: no positive factor and no shift of the logits changes it, so
+    sharpening them masks nothing. Raises ValueError for K < 3. Croce & Hein 2020, equation 6.
     """
     at_least("K", logits.shape[1], 3)
     top = logits.topk(3).values
@@ -34,7 +36,7 @@ def checkpoints_of(steps: int) -> list[int]:
     """The steps at which APGD judges its step size: shares 0, 0.22, then gaps shorter by 0.03, at least 0.06."""
     shares, places = [0.0, 0.22], [0]
     while shares[-1] <= 1:
-        places.append(max(places[-1] + 1, round(shares[-1] * steps)))
+        places.append(max(places[-1] + 1, math.ceil(shares[-1] * steps - 1e-9)))  # 0.41 is 0.410...03 in floating point
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return places
 

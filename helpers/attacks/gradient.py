@@ -1,4 +1,4 @@
-r"""Attacks along the sign of the gradient: the loop that all iterated attacks share, FGSM, and FGSM with momentum."""
+r"""One gradient a step: FGSM, from x or from a random start, MI-FGSM, and the loop that all iterated attacks share."""
 
 import math
 from collections.abc import Callable
@@ -48,8 +48,8 @@ def ascend(
 def fgsm(model: Model, x: Tensor, y: Tensor, *, eps: Eps, targeted: bool = False) -> Tensor:
     r"""x_adv = clip(x + eps sign grad_x L(x, y)),  L the cross-entropy;  targeted: x - eps sign grad_x L.
 
-    Exact for a linear model: no delta in the l_inf ball raises <w, delta> above eps ||w||_1. Goodfellow et al. 2014,
-    section 4.
+    Exact for a linear model of two classes: no delta in the l_inf ball raises <w, delta> above eps ||w||_1. Goodfellow
+    et al. 2014, section 4.
     """
     _, g = input_gradient(model, x, lambda z: -cross_entropy(z, y) if targeted else cross_entropy(z, y))
     return (x + per_image(eps, x) * g.sign()).clamp(0, 1)
@@ -97,7 +97,7 @@ def random_start_fgsm(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""delta ~ U[-eps, eps];  x_adv = clip(x + P(delta + step sign grad L(clip(x + delta)))),  P onto the l_inf ball.
+    r"""x_0 = clip(x + u), u ~ U[-eps, eps];  x_adv = P(x_0 + step sign grad L(x_0)),  P onto the l_inf ball and [0, 1].
 
     step: 1.25 eps unless given. Wong et al. 2020, algorithm 3.
     """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from helpers import attacks as A
 from helpers.attacks import blackbox as B, gradient as G, threat as T
-from tests.attacks.toys import ATTACKS, DETERMINISTIC, batch, generator, network
+from tests.attacks.toys import ATTACKS, DETERMINISTIC, batch, generator, linear, network
 
 INF = math.inf
 
@@ -188,3 +188,19 @@ def test_the_best_iterate_of_each_image_comes_back(attack: Callable[..., Tensor]
     options = {} if attack is A.bim else {"random_start": False}
     x_adv = attack(Valley(), x, torch.zeros(3, dtype=torch.long), eps=0.9, steps=steps, step=0.16, **options)
     torch.testing.assert_close(x_adv, torch.tensor([[0.46], [0.54], [0.5 + 1e-9]], dtype=torch.float64))
+
+
+def test_transferred_examples_are_compared_on_the_targets_that_they_share() -> None:
+    """Four linear models, of which the first two are one."""
+    models = [linear(3, seed=k) for k in (0, 0, 5, 9)]
+    x, _ = batch(models[0], 200)
+    with torch.no_grad():
+        y = models[0](x).argmax(1)
+    fooled = B.transferred(models, x, y, lambda m, x, y: A.fgsm(m, x, y, eps=0.15))
+    right = torch.stack([T.margin(m(x), y) > 0 for m in models]).all(0)
+    assert fooled.shape == (4, 4, int(right.sum())) and right.any()
+    assert torch.equal(fooled[0, 2], T.margin(models[2](A.fgsm(models[0], x[right], y[right], eps=0.15)), y[right]) < 0)
+    assert B.paired(fooled, 0, 1) == (0.0, 0.0)
+    mean, error = B.paired(fooled, 0, 2)
+    each = (fooled[0][[1, 3]].double() - fooled[2][[1, 3]].double()).mean(0)
+    assert mean == each.mean().item() and error == pytest.approx(each.std().item() / math.sqrt(len(each)))

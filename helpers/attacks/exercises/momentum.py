@@ -90,6 +90,10 @@ mi_fgsm = Exercise(
             {"spread(norm(g, 1), g)": "g.abs().sum(-1, keepdim=True)"},
         ),
         (
+            "One norm for each pixel, over the channels: an image has one norm; flatten all but the first axis.",
+            {"spread(norm(g, 1), g)": "g.abs().sum(1, keepdim=True)"},
+        ),
+        (
             "The gradient is divided by its largest entry; here it is the l_1 norm, the sum of |g_i|.",
             {"norm(g, 1)": "norm(g, float('inf'))"},
         ),
@@ -160,4 +164,5 @@ mi_fgsm = Exercise(
     why="Early and late gradients differ by orders of magnitude, so each is divided by its norm before it is added. "
     "The velocity smooths over the zigzag of single gradients, which also transfers better to other networks.",
     minutes=15,
+    shows=(attacks.ascend,),
 )

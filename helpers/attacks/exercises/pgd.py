@@ -234,12 +234,13 @@ pgd_linf = Exercise(
     ),
     hints=(
         "low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1): then P is one `clamp(low, high)`.",
-        "The start: x + eps * (2 * torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device) - 1), "
-        "projected.",
+        "In the loop x starts afresh: `x = x.detach().requires_grad_(True)`, then the logits, "
+        "`torch.autograd.grad(loss(logits, y).sum(), x)[0]`, the step, the clip.",
         "`attacks.margin(logits, y)` measures success (smaller is better for the attack; larger for a target). Compare "
         "at every iterate, the first and the last included, and keep by `torch.where`.",
     ),
     why="The two clips are one, to [max(x - eps, 0), min(x + eps, 1)]. The best iterate costs nothing more: the "
     "logits are there anyway, except after the last step, which needs one forward pass.",
-    minutes=20,
+    minutes=30,
+    shows=(attacks.ascend, attacks.input_gradient),
 )
