@@ -11,13 +11,15 @@ from torch import Tensor
 
 from helpers.figures import COLOUR, FAMILY, Picture, figure, label
 
-INK = {  # one colour for one attack, in every panel
-    "FGSM": FAMILY[4], "FGSM, random": FAMILY[5], "BIM": FAMILY[1], "MI-FGSM": FAMILY[2], "PGD": FAMILY[0],
+INK = {  # one colour for one attack in every figure; two that share one never meet
+    "FGSM": FAMILY[4], "FGSM, random": FAMILY[5], "BIM": FAMILY[1], "MI-FGSM": FAMILY[6], "PGD": FAMILY[0],
     "PGD l_2": FAMILY[0], "PGD l_1": FAMILY[0], "PGD l_0": FAMILY[0], "PGD, bisection": FAMILY[0],
     "PGD-40": FAMILY[0], "square": FAMILY[3], "square l_2": FAMILY[3], "square l_1": FAMILY[3],
     "square, 500": FAMILY[3], "square, 2,000": FAMILY[3], "DeepFool": FAMILY[2], "Carlini-Wagner": FAMILY[1],
     "L-BFGS": FAMILY[3], "APGD-CE, 5 x 100": FAMILY[1],
 }  # fmt: skip
+
+TICKS = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 3, 4, 5, 7)]  # on a logarithmic axis
 
 
 def survival(rows: Mapping[str, tuple]) -> Picture:
@@ -32,8 +34,8 @@ def survival(rows: Mapping[str, tuple]) -> Picture:
     return fig
 
 
-def _survival(axes: Axes, norms: Tensor, longest: float, **style: Any) -> None:
-    axes.step(*_steps(norms, longest), where="post", **{"linewidth": 1.8, **style})
+def _survival(axes: Axes, norms: Tensor, longest: float, **style: Any) -> Any:
+    return axes.step(*_steps(norms, longest), where="post", **style)[0]
 
 
 def _steps(norms: Tensor, longest: float) -> tuple[np.ndarray, np.ndarray]:
@@ -58,23 +60,32 @@ def steps_against_accuracy(steps: Sequence[int], curves: Mapping[str, Sequence[f
 
 def robustness(norms: Mapping[tuple[str, str], Tensor], kinds: Mapping[str, float]) -> Picture:
     """Survival curves under each attack: one column a norm, above the standard network, below the robust one."""
-    fig, grid = figure(2, 3, width=13.5, height=7.2, sharey=True)
+    fig, grid = figure(2, 3, width=13.5, height=7.5, sharey=True)
+    shown: dict[str, Any] = {}
     for column, (p, text) in zip(grid.T, ((math.inf, "\\infty"), (2, "2"), (1, "1")), strict=True):
-        names = [name for name, kind in kinds.items() if kind == p]
         for axes, victim in zip(column, ("standard", "robust"), strict=True):
-            all_norms = torch.stack([norms[victim, name] for name in names])
-            longest = 1.05 * float(all_norms[all_norms.isfinite()].max())
-            places, left = _steps(all_norms.amin(0), longest)
-            axes.fill_between(places, left, step="post", color=COLOUR["muted"], alpha=0.25, linewidth=0)
-            for name in names:
-                _survival(axes, norms[victim, name], longest, color=INK[name], label=name, linewidth=2.5)
-            axes.set(xlabel=f"$\\varepsilon$ ($\\ell_{text}$)", ylim=(0, 1.03), xlim=(0, longest))
-            axes.set_title(f"{victim}, $\\ell_{text}$")
-        column[0].legend(loc="upper right")
+            shown |= _survivals(axes, {name: norms[victim, name] for name, kind in kinds.items() if kind == p})
+            axes.set(title=f"{victim}, $\\ell_{text}$", xlabel=f"$\\varepsilon$ ($\\ell_{text}$, log scale)")
     for axes in grid[:, 0]:
         axes.set_ylabel("accuracy left")
+    fig.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown))
     fig.suptitle("Each attack bounds the robust accuracy from above; grey: what all of them leave")
     return fig
+
+
+def _survivals(axes: Axes, norms: Mapping[str, Tensor]) -> dict[str, Any]:
+    """One curve an attack, and grey under the lowest; the lines by the attacks' names without their norm."""
+    every = torch.stack([*norms.values()])
+    finite = every[every.isfinite() & (every > 0)]
+    low, high = 0.9 * float(finite.min()), 1.05 * float(finite.max())
+    places, left = _steps(every.amin(0), high)
+    axes.fill_between(places, left, step="post", color=COLOUR["muted"], alpha=0.25, linewidth=0)
+    axes.set(xscale="log", xlim=(low, high), ylim=(0, 1.03))
+    ticks = [t for t in TICKS if low <= t <= high]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    lines = {name: _survival(axes, row, high, color=INK[name], linewidth=2.5) for name, row in norms.items()}
+    return {name.split(" l_")[0]: line for name, line in lines.items()}
 
 
 def masking(radii: Sequence[float], left: Mapping[str, Sequence[int]], n: int) -> Picture:

@@ -8,6 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from helpers.attacks.figures.curves import INK
 from helpers.figures import COLOUR, FAMILY, Picture, figure, label, pictures
 
 
@@ -68,8 +69,8 @@ def attacked(
 def noise_against_fgsm(sizes: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Picture:
     """Accuracy over eps."""
     fig, axes = figure(width=9, height=3.4)
-    for (name, values), colour in zip(curves.items(), ("muted", "attack"), strict=True):
-        label(axes.plot(sizes, values, "o-", color=COLOUR[colour])[0], name)
+    for name, values in curves.items():
+        label(axes.plot(sizes, values, "o-", color=INK.get(name, COLOUR["muted"]))[0], name, offset=(6, 6))
     axes.set(xlabel="$\\varepsilon$ (change of every pixel)", ylabel="accuracy", ylim=(0, 1.03), xlim=(0, 0.34))
     axes.set_title("The same size, another direction: random signs and FGSM")
     return fig
@@ -77,7 +78,7 @@ def noise_against_fgsm(sizes: Sequence[float], curves: Mapping[str, Sequence[flo
 
 def balls() -> Picture:
     """The unit balls of five p in the plane."""
-    fig, row = figure(1, 5, width=12, height=3.1, sharey=True)
+    fig, row = figure(1, 5, width=12, height=3.2, sharey=True)
     t = np.linspace(0, 2 * np.pi, 2001)
     for axes, p in zip(row, (0, 0.5, 1, 2, math.inf), strict=True):
         colour = COLOUR["bound"] if p >= 1 else COLOUR["second"]
@@ -113,7 +114,7 @@ def targets(x: Tensor, x_adv: Tensor, labels: Sequence[int], success: Tensor, ep
     fig, axes = figure(width=9, height=4.2)
     verdicts = [f"→ {k}" if hit else f"→ {k}: missed" for k, hit in zip(labels, success.tolist(), strict=True)]
     pictures(axes, torch.cat([x.cpu()[None], x_adv.cpu()]), ["clean", *verdicts], columns=5)
-    axes.set_title(f"One seven led to nine other labels (ε {eps:g} in every pixel)", pad=18)
+    axes.set_title(f"One seven led to nine other labels (ε {eps:g} in every pixel)")
     return fig
 
 
@@ -195,14 +196,14 @@ def inevitable(d: int, outside: Tensor) -> Picture:
     sizes = np.unique(np.logspace(0.5, 5, 40).astype(int))
     for share, colour in ((0.5, "model"), (0.99, "bound")):
         line = right.loglog(sizes, [distance_to_half(int(k), share) for k in sizes], color=COLOUR[colour])[0]
-        label(line, f"{share:.0%} of it", at=-1)
+        label(line, f"{share:.0%} within", at=-1)
     right.plot(784, outside.median(), "o", color=COLOUR["data"])
-    text = "half of 20,000 drawn"
-    right.annotate(text, (784, outside.median()), (-10, -14), ha="right", va="top", textcoords="offset points")
+    text = "median of those drawn"
+    right.annotate(text, (784, outside.median()), (-8, -6), ha="right", va="top", textcoords="offset points")
     right.set(
         xlabel="dimension $d$",
-        ylabel="angle",
+        ylabel="angle (radians)",
         xlim=(3, 4e5),
-        title="The rest of the sphere: how near a half?",
+        title="Points outside a half-sphere: within which angle of it?",
     )
     return fig
