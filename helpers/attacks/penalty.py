@@ -73,7 +73,7 @@ def carlini_wagner(
     c is found by bisection, one per image.
 
     Every iterate counts, and the closest success of all rounds is returned. Pixels of exactly 0 or 1 are first moved
-    into the open box: there atanh is infinite and its gradient nil. Carlini & Wagner 2016, section VI.A.
+    into the open box: there atanh is infinite and the gradient of tanh is 0. Carlini & Wagner 2016, section VI.A.
     """
     at_least("steps", steps, 1)
     at_least("kappa", kappa, 0)

@@ -113,7 +113,7 @@ median_norm = Exercise(
         ("That is the least norm of all; asked is the radius that holds half of the images.", {".median()": ".min()"}),
     ),
     hints=(
-        "What should the norm of a failure be, so that a new success can only lower the result?",
+        "What should the norm of a failure be, so that no new success ever raises the result?",
         "`norms.where(success, torch.inf)` replaces the failures; `.median()` takes the lower of two in the middle.",
     ),
     why="With failures at infinity the figure is monotone: no new success and no shorter perturbation "

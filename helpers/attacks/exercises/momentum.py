@@ -164,5 +164,5 @@ mi_fgsm = Exercise(
     why="Early and late gradients differ by orders of magnitude, so each is divided by its norm before it is added. "
     "The velocity smooths over the zigzag of single gradients, which also transfers better to other networks.",
     minutes=15,
-    shows=(attacks.ascend,),
+    shows=(attacks.ascend, attacks.input_gradient),
 )

@@ -242,5 +242,5 @@ pgd_linf = Exercise(
     why="The two clips are one, to [max(x - eps, 0), min(x + eps, 1)]. The best iterate costs nothing more: the "
     "logits are there anyway, except after the last step, which needs one forward pass.",
     minutes=30,
-    shows=(attacks.ascend, attacks.input_gradient),
+    shows=(clip_linf, random_in_ball, attacks.ascend, attacks.input_gradient),
 )
