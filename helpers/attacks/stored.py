@@ -1,5 +1,5 @@
-"""What lecture 7 measured once, kept in data/attacks/measured.json: who misleads where, who is left of 300 digits drawn
-at random, a history of training. `python -m helpers.attacks.stored [PART ...]` measures it anew: a quarter of an hour.
+"""What lecture 7 measured once, kept in data/attacks/measured.json: who misleads where and from where, who is left of
+300 digits drawn at random, a history of training. `python -m helpers.attacks.stored [PART ...]` measures it anew.
 """
 
 import sys
@@ -18,6 +18,7 @@ from helpers.attacks.gradient import fgsm
 from helpers.attacks.pgd import pgd_linf
 from helpers.attacks.team import judge
 from helpers.attacks.threat import Model, outcome, worst_case
+from helpers.attacks.tournament import on_digits
 from helpers.files import read_card, write_card
 from helpers.training import accuracy
 
@@ -54,6 +55,26 @@ def masking(model: nn.Module, x: Tensor, y: Tensor, radii: tuple[float, ...] = R
             fooled = outcome(model, x, attack(model, x, y), y).success
             left.setdefault(name, []).append(int((~fooled).sum()))
     return left
+
+
+def starts(model: nn.Module, x: Tensor, y: Tensor, eps: float, *, draws: int = 5) -> dict[str, Any]:
+    """How many images 20 steps of PGD leave from x itself, from each of `draws` random starts, from all of these."""
+
+    def left(**start: Any) -> Tensor:
+        return ~outcome(model, x, pgd_linf(model, x, y, eps=eps, steps=20, **start), y).success
+
+    random = torch.stack([left(generator=runtime.generator(s, x.device)) for s in range(draws)])
+    own = left(random_start=False)
+    return {"eps": eps, "from x": int(own.sum()), "random": random.sum(1).tolist(), "all": int(random.all(0).sum())}
+
+
+def shorter(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, int]:
+    """For how many images the gradient finds the shorter l_1 perturbation, and for how many random search."""
+    torch.manual_seed(7)
+    entrants, norms = on_digits(10), []
+    for name in ("PGD l_1", "square l_1"):
+        norms.append(outcome(model, x, entrants[name].attack(model, x, y), y, p=1).distance)
+    return {"PGD": int((norms[0] < norms[1]).sum()), "square": int((norms[1] < norms[0]).sum())}
 
 
 def history(
@@ -93,6 +114,8 @@ def parts() -> dict[str, Callable[[], Any]]:
     return {
         "masking, of 100": lambda: masking(robust(), x[:100], y[:100]),
         "robust, 300 at random": lambda: judge(robust(), eps=0.3, places=at_random(300)),
+        "20 steps, of 300": lambda: starts(robust(), x[:300], y[:300], 0.35),
+        "shorter in l_1, of 100": lambda: shorter(robust(), x[30:130], y[30:130]),
         "trained by FGSM": lambda: history(fgsm),
     }
 

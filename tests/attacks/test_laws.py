@@ -191,8 +191,11 @@ def test_the_best_iterate_of_each_image_comes_back(attack: Callable[..., Tensor]
 
 
 def test_transferred_examples_are_compared_on_the_targets_that_they_share() -> None:
-    """Four linear models, of which the first two are one."""
-    models = [linear(3, seed=k) for k in (0, 0, 5, 9)]
+    """Four linear models much alike, of which the first two are one."""
+    models = [linear(3) for _ in range(4)]
+    with torch.no_grad():
+        for model, seed in ((models[2], 5), (models[3], 9)):
+            model[1].weight.add_(linear(3, seed=seed)[1].weight, alpha=0.3)
     x, _ = batch(models[0], 200)
     with torch.no_grad():
         y = models[0](x).argmax(1)
