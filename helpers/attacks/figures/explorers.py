@@ -30,11 +30,11 @@ def _ball(p: float, eps: float) -> np.ndarray:
     p=Choice(tuple(NORMS), "l_inf", label="norm"),
     angle=Range(0, 90, 30, step=5, label="direction of w"),
     eps=Range(0.2, 1.8, 0.8, step=0.1, label="radius ε"),
-    stills=({"p": "l_1", "angle": 20}, {"p": "l_inf", "eps": 1.1}),
+    stills=({"p": "l_1", "angle": 20}, {"p": "l_2"}, {"p": "l_inf", "eps": 1.1}),
 )
 def linear_boundary(p: str, angle: int, eps: float) -> Picture:
     """A ball around x, a linear boundary, the steepest step of that norm and DeepFool's."""
-    fig, axes = figure(width=6.2, height=4.9)
+    fig, axes = figure(width=4.1, height=5)
     turn = math.radians(angle)
     norm, w = NORMS[p], torch.tensor([[round(math.cos(turn), 6), round(math.sin(turn), 6)]])  # cos 90° is exactly 0
     distance = 1 / threat.norm(w, attacks.dual(norm)).item()  # f(x) = <w, x> - 1 with |w|_2 = 1, and x = 0
@@ -50,10 +50,10 @@ def linear_boundary(p: str, angle: int, eps: float) -> Picture:
         axes.annotate("", step.tolist(), (0, 0), arrowprops=arrow)
         axes.plot([], [], color=colour, linewidth=width, label=text)
     axes.plot(0, 0, "o", color=COLOUR["data"])
-    axes.set(xlim=(-2.6, 2.6), ylim=(-1.9, 1.9), aspect="equal", xlabel="$\\delta_1$", ylabel="$\\delta_2$")
+    axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal", xlabel="$\\delta_1$", ylabel="$\\delta_2$")
     verdict = "crosses" if eps > distance + 1e-6 else "reaches" if eps > distance - 1e-6 else "stays inside"
     axes.set_title(f"$|f|/\\|w\\|_q$ = {distance:.2f}: ε = {eps:g} {verdict}")
-    fig.legend(loc="outside lower center", ncols=3)
+    fig.legend(loc="outside lower center", ncols=2)
     return fig
 
 
@@ -144,7 +144,7 @@ def _slice(model: nn.Module, x: Tensor, y: Tensor, d: Tensor, reach: float) -> t
     network=Choice(("standard", "standard, masked", "robust"), "standard, masked", label="network"),
     eps=Range(0.05, 0.4, 0.2, step=0.05, label="radius ε"),
     steps=Range(1, 20, 10, label="steps"),
-    stills=({}, {"network": "standard"}),
+    stills=({}, {"network": "standard"}, {"network": "robust"}),
     on_release=True,
 )
 def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
@@ -161,19 +161,20 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     a, loss, margin = _slice(model, x, y, d, 1.4 * eps)
     way = torch.linalg.lstsq(d.flatten(1).T, path.flatten(1).T).solution
     slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
-    fig, (left, right) = figure(1, 2, width=10, height=3.9)
+    fig, (upper, lower) = figure(2, 1, width=4.1, height=6.8, height_ratios=(1.4, 1))
     side = [a[0], a[-1]] * 2
-    shades = left.imshow(loss, origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
+    shades = upper.imshow(loss, origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
     if margin.min() < 0 < margin.max():
-        left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
-    left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
-    fig.colorbar(shades, ax=left, shrink=0.85).ax.set_title("loss", fontsize=11)
-    left.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
-    left.set_title(f"{network}: PGD's way")
-    left.grid(False)
-    right.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
-    right.set(xlabel="towards the end of PGD", ylabel="log₁₀ loss (0 drawn as −10)", ylim=(-10.5, 5))
-    for axes in (left, right):
+        upper.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
+    upper.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
+    fig.colorbar(shades, ax=upper, shrink=0.85).ax.set_title("loss", fontsize=11)
+    upper.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
+    upper.set_title(f"PGD: {network}")
+    upper.grid(False)
+    lower.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
+    lower.set(xlabel="towards the end of PGD", ylabel="log₁₀ loss (0 drawn as −10)", ylim=(-10.5, 5))
+    lower.set_yticks(range(-10, 6, 5))
+    for axes in (upper, lower):
         axes.locator_params(axis="x", nbins=5)
-    right.set_title(f"at the digit $\\|\\nabla L\\|_1$ = {f'{slope:.2g}' if slope else '0 exactly'}")
+    lower.set_title(f"at the digit $\\|\\nabla L\\|_1$ = {f'{slope:.2g}' if slope else '0 exactly'}")
     return fig
