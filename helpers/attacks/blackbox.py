@@ -144,7 +144,7 @@ def transferred(
 ) -> Tensor:
     r"""A_ijn: does image n fool model j when crafted on model i? Of the n that all models classify well.
 
-    -> (models, models, images) bool.
+    -> (models, models, images) bool, on the CPU.
     """
     right = torch.ones_like(y, dtype=torch.bool)
     for model in models:
@@ -156,7 +156,7 @@ def transferred(
         x_adv = attack(source, x, y)
         for j, model in enumerate(models):
             with evaluating(model):
-                fooled[i, j] = margin(model(x_adv), y) < 0
+                fooled[i, j] = (margin(model(x_adv), y) < 0).cpu()
     return fooled
 
 

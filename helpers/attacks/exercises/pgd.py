@@ -11,6 +11,7 @@ from torch import Tensor
 from helpers import attacks
 from helpers.attacks.exercises.networks import (
     NO_BACKWARD,
+    WRONG_ITERATE,
     Wave,
     images,
     leaves_weights_alone,
@@ -198,32 +199,13 @@ pgd_linf = Exercise(
             {"-loss(z, y) if targeted else loss(z, y)": "loss(z, y)"},
             attacks.ascend,
         ),
-        (
-            "Targeted, best is the largest margin of y, not the smallest.",
-            {"goal(logits, y, targeted)": "goal(logits, y, False)"},
-            attacks.ascend,
-        ),
-        (
-            "That is the last iterate. Keep, image by image, the one with the smallest margin.",
-            {"return best": "return x"},
-            attacks.ascend,
-        ),
-        (
-            "The best iterate is the one with the smallest margin, not with the largest loss.",
-            {"value = gap(logits, y)": "value = loss(logits, y) if targeted else -loss(logits, y)"},
-            attacks.ascend,
-        ),
+        *WRONG_ITERATE,
         (
             "One iterate for the whole batch: each image keeps its own best, by `torch.where`.",
             {
                 "spread(value < smallest, x)": "value.sum() < smallest.sum()",
                 "torch.fmin(value, smallest)": "torch.where(value.sum() < smallest.sum(), value, smallest)",
             },
-            attacks.ascend,
-        ),
-        (
-            "The last iterate is not looked at: after the last step one more forward pass is needed.",
-            {"for step in range(steps + 1)": "for step in range(steps)"},
             attacks.ascend,
         ),
         (
