@@ -42,6 +42,7 @@ RAISED: tuple[tuple[str, str], ...] = (
     (r"same device|indices should be either on", "Two devices meet: make new tensors with `device=x.device`."),
     (r"must match the size|shapes cannot be multiplied|invalid for input of size", "The shapes do not fit."),
     (r"MemoryError|allocate memory", "Far more entries than asked for: a shape grows, as (N, 1) and (N,) to (N, N)."),
+    (r"index .* out of bounds", "An index past the end: what counts from 1 stands at place k - 1."),
     (r"calling \.item\(\)", "`.item()` leaves the graph: stay with tensors."),
 )  # fmt: skip
 

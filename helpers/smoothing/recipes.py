@@ -1,11 +1,13 @@
 """The classifiers of lecture 9: LeNet under Gaussian noise, by four ways of training, and one for interval bounds."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from helpers import data, models, runtime
+from helpers.attacks.team import judge
 from helpers.checkpoints import recipe
 from helpers.risk.schedules import cosine_schedule
 from helpers.smoothing.bounds import ibp_loss, interval_certified
@@ -122,7 +124,7 @@ def ibp_metrics(model: nn.Module) -> dict[str, float]:
     return {"test_accuracy": accuracy(model, x, y), "certified_accuracy": float(certified)}
 
 
-@recipe("mnist_ibp", model=models.lenet, measure=ibp_metrics, half=True)
+@recipe("mnist_ibp", model=models.lenet, measure=ibp_metrics, half=True, judge=partial(judge, eps=IBP_EPS))
 def mnist_ibp(model: nn.Module) -> None:
     """Interval bound propagation: l_inf radius growing to 0.1 and kappa falling to 0.5 in four of the ten epochs."""
     step = 0

@@ -105,6 +105,14 @@ def test_stills_are_the_settings_side_by_side_or_below_each_other() -> None:
     assert opened(stills(wide)).shape == (400, 1000, 3)
 
 
+def test_a_long_setting_is_wrapped_to_the_picture() -> None:
+    @explorer(x=Range(0.0, 1.0, 0.5, label="a label of many words, far longer than the picture that it stands above"))
+    def narrow(x):
+        return figure(width=3, height=2)[0]
+
+    assert (opened(stills(narrow))[:60, -3:] == 255).all()  # nothing runs over the right edge
+
+
 def test_explore_shows_stills_while_a_lecture_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
     monkeypatch.setattr("IPython.display.display", lambda *what, **how: shown.append((*what, how)))

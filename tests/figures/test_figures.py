@@ -143,6 +143,7 @@ def test_pictures_of_signed_values_are_symmetric() -> None:
     red = np.asarray(axes.images[0].get_array())[-1]
     assert red[0][2] > red[0][0] and red[2][0] > red[2][2] and np.allclose(red[1], red[1][0], atol=0.02)
     pictures(axes, torch.zeros(1, 1, 3, 3), limits=None)
+    assert np.ptp(np.asarray(axes.images[-1].get_array())[-1], axis=1).max() < 0.02  # 0 is white, not blue
 
 
 def test_pictures_refuse_what_they_cannot_show() -> None:
