@@ -154,7 +154,7 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
     fig, (left, right) = figure(1, 2, width=10, height=4.2)
     side = [a[0], a[-1]] * 2
-    shades = left.imshow(loss, origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
+    shades = left.imshow(loss.numpy(), origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
     if margin.min() < 0 < margin.max():
         left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
     left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
