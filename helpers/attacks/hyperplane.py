@@ -26,7 +26,7 @@ def to_hyperplane(x: Tensor, f: Tensor, w: Tensor) -> Tensor:
     slope = v.flip(1).cumsum(1).flip(1)  # of the sum in r, up to the j-th smallest room: v_j + v_{j+1} + ...
     reach = (slope * u.diff(dim=1, prepend=torch.zeros_like(u[:, :1]))).cumsum(1)  # the sum at r = u_j
     j = (reach < f.abs()[:, None]).sum(1, keepdim=True).clamp(max=u.shape[1] - 1)
-    beyond = (reach.gather(1, j) - f.abs()[:, None]).clamp(min=0)
+    beyond = reach.gather(1, j) - f.abs()[:, None]  # below 0 where no point of the box reaches the plane
     r = u.gather(1, j) - beyond / slope.gather(1, j).clamp(min=torch.finfo(x.dtype).tiny)
     return s * torch.minimum(room, r).view_as(x)
 

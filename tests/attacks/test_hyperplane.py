@@ -98,6 +98,10 @@ def test_a_step_by_hand() -> None:
     stepped = attacks.fab_step(x, x_t, torch.tensor([0.2]), w)
     expected = 0.9 * (0.7 - 0.105) + 0.1 * (0.8 - 0.21)
     torch.testing.assert_close(stepped, torch.tensor([[expected, 1 - expected]]))
+    x_t, a = torch.tensor([[0.61, 0.39]]), 0.01 / 0.21  # near the plane the pull is weaker
+    stepped = attacks.fab_step(x, x_t, torch.tensor([0.02]), w)
+    expected = (1 - a) * (0.61 - 0.0105) + a * (0.8 - 0.21)
+    torch.testing.assert_close(stepped, torch.tensor([[expected, 1 - expected]]))
 
 
 def test_fab_names_what_it_cannot_do_and_keeps_failures() -> None:

@@ -203,7 +203,15 @@ def test_transferred_examples_are_compared_on_the_targets_that_they_share() -> N
     right = torch.stack([T.margin(m(x), y) > 0 for m in models]).all(0)
     assert fooled.shape == (4, 4, int(right.sum())) and right.any()
     assert torch.equal(fooled[0, 2], T.margin(models[2](A.fgsm(models[0], x[right], y[right], eps=0.15)), y[right]) < 0)
-    assert B.paired(fooled, 0, 1) == (0.0, 0.0)
-    mean, error = B.paired(fooled, 0, 2)
-    each = (fooled[0][[1, 3]].double() - fooled[2][[1, 3]].double()).mean(0)
-    assert mean == each.mean().item() and error == pytest.approx(each.std().item() / math.sqrt(len(each)))
+    assert torch.equal(fooled[0], fooled[1])
+
+
+def test_a_paired_difference_by_hand() -> None:
+    """Targets 1 and 3 are shared by models 0 and 2; four images."""
+    fooled = torch.zeros(4, 4, 4, dtype=torch.bool)
+    fooled[0, 1], fooled[0, 3] = torch.tensor([1, 1, 1, 0]).bool(), torch.tensor([1, 0, 1, 0]).bool()
+    fooled[2, 1], fooled[2, 3] = torch.tensor([1, 0, 0, 0]).bool(), torch.tensor([0, 0, 0, 1]).bool()
+    fooled[0, 2] = fooled[2, 2] = fooled[0, 0] = True  # the models' own columns do not count
+    mean, error = B.paired(fooled, 0, 2)  # 0.5, 0.5, 1, -0.5 for the images
+    assert mean == 0.375 and error == pytest.approx(math.sqrt((3 * 0.25 + 1 - 4 * 0.375**2) / 3 / 4))
+    assert B.paired(fooled, 2, 0) == (-mean, error) and isinstance(error, float) and isinstance(mean, float)

@@ -163,7 +163,7 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
     fig, (upper, lower) = figure(2, 1, width=4.1, height=6.8, height_ratios=(1.4, 1))
     side = [a[0], a[-1]] * 2
-    shades = upper.imshow(loss, origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
+    shades = upper.imshow(loss.numpy(), origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
     if margin.min() < 0 < margin.max():
         upper.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
     upper.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
