@@ -57,7 +57,9 @@ def test_no_rival_keeps_less_than_the_half_space_and_each_starts_with_its_share(
     shifts = torch.tensor([0.0, 1.0, 2.0]).double()
     kept = experiments.kept_by_rivals(0.8, shifts, runtime.generator(seed, "cpu"))
     assert kept.shape == (3, 400) and ((0.8 <= kept[0]) & (kept[0] < 0.81)).all()
-    grid = 0.08**2 / 24 * 0.4 * shifts[:, None]  # the lemma holds on the grid, whose half-spaces are off by that at most
+    grid = (
+        0.08**2 / 24 * 0.4 * shifts[:, None]
+    )  # the lemma holds on the grid, whose half-spaces are off by that at most
     assert (kept >= neyman_pearson_bound(0.8, shifts[:, None], 1.0) - grid - 1e-12).all()
 
 

@@ -104,8 +104,8 @@ def waterfalls(radii: Tensor, curves: Mapping[float, Tensor], ceilings: Mapping[
     for sigma, curve in curves.items():
         axes.plot(radii, curve, color=NOISE[sigma], drawstyle=STEPS)
         axes.axvline(ceilings[sigma], color=NOISE[sigma], linestyle=":", linewidth=1.5)
-        axes.annotate(f"σ = {sigma:g}", (ceilings[sigma], 0.9), (4, 0), textcoords="offset points")
-    axes.set(xlabel="$\\ell_2$ radius $r$ (dotted: the ceiling)", ylabel="certified accuracy", ylim=(-0.02, 1.03))
+        axes.annotate(f"σ = {sigma:g}", (ceilings[sigma], 1.06), (-4, 0), textcoords="offset points", ha="right")
+    axes.set(xlabel="$\\ell_2$ radius $r$ (dotted: the ceiling)", ylabel="certified accuracy", ylim=(-0.02, 1.14))
     axes.set_xlim(0, float(radii[-1]))
     axes.set_title("Waterfalls: little noise for short radii, much noise for long ones")
     return fig
@@ -161,7 +161,7 @@ def knobs(by_n: Mapping[float, Tensor], by_alpha: Mapping[float, Tensor]) -> Pic
 
 
 def beyond(turned: Mapping[float, int], images: int, allowed: int) -> Picture:
-    """The share of significant flips over the length of the attack in units of the certified radius."""
+    """The share of significant flips, with 95 % intervals, over the length of the attack in certified radii."""
     fig, axes = figure(width=9, height=3.5)
     axes.axvspan(0, 1, color=COLOUR["bound"], alpha=0.12, linewidth=0)
     rates(axes, list(turned), [k / images for k in turned.values()], images, COLOUR["attack"])
@@ -169,7 +169,7 @@ def beyond(turned: Mapping[float, int], images: int, allowed: int) -> Picture:
     axes.annotate(f"allowed: {allowed} of {images}", (0.04, allowed / images), (0, 8),
                   textcoords="offset points", color=COLOUR["data"])  # fmt: skip
     axes.annotate("certified", (0.04, 0.9), color=COLOUR["bound"])
-    axes.set(xlabel="length of the attack / certified radius", ylabel="significant flips (95 % intervals)")
+    axes.set(xlabel="length of the attack / certified radius", ylabel="significant flips")
     axes.set(ylim=(-0.03, 1.03), xlim=(0, None))
     inside = sum(k for factor, k in turned.items() if factor < 1)
     axes.set_title(f"Inside the radius {inside} flips, at twice the radius {turned[2.0]} of {images}")

@@ -127,13 +127,8 @@ def rivals(shifts: Sequence[float], found: Tensor, p_a: float, sigma: float) -> 
         axes.plot(places, values, ".", color=COLOUR["muted"], markersize=3, alpha=0.6)
     line = np.linspace(0, max(shifts) + 0.2, 200)
     bound = smoothing.neyman_pearson_bound(p_a, torch.tensor(line), sigma)
-    label(
-        axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0],
-        "half-space",
-        at=-40,
-        offset=(2, 16),
-        backgroundcolor="white",
-    )
+    edge = axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0]
+    label(edge, "half-space", at=-90, offset=(-6, -14))
     axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
     radius = float(smoothing.certified_radius(p_a, sigma))
     axes.plot(radius, 0.5, "o", color=COLOUR["bound"], markersize=9)
@@ -190,7 +185,7 @@ def coverage(
     left.set(xlabel="true $p$", ylabel="P(bound ≤ p)", ylim=(0.75, 1.005))
     last = float(covered["normal approximation"][-1])
     left.annotate(f"down to {last:.2f}", (0.99, 0.77), color=COLOUR["attack"], ha="right")
-    left.set_title(f"Near $p$ = 1 the normal approximation fails, n = {n}", fontsize="medium")
+    left.set_title(f"Normal approximation: fails near 1 (n = {n})")
     left.legend(loc="lower left")
     for (name, column), colour in zip(radii.items(), ("bound", "muted"), strict=True):
         line = right.semilogx(sizes, column, color=COLOUR[colour])[0]
