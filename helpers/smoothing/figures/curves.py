@@ -20,8 +20,8 @@ def votes_bar(axes: Axes, votes: Tensor, names: Sequence[str], lower: float, lea
     axes.bar(range(len(votes)), (votes.double().cpu() / n).tolist(), color=colours)
     axes.plot((leader - 0.45, leader + 0.45), (lower, lower), color=COLOUR["bound"], linewidth=3)
     right = leader < len(votes) / 2  # the side that has room for the name
-    axes.annotate("lower bound", (leader + (0.5 if right else -0.5), lower), color=COLOUR["bound"], va="center",
-                  ha="left" if right else "right")  # fmt: skip
+    axes.annotate("lower bound", (leader + (0.6 if right else -0.6), lower), color=COLOUR["bound"],
+                  ha="left" if right else "right", va="bottom" if 0.5 < lower < 0.9 else "top")  # fmt: skip
     axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
     axes.set_xticks(range(len(votes)), list(names))
     axes.set(ylim=(0, 1.03), ylabel="share of the votes", xlabel="class")
@@ -34,7 +34,7 @@ def votes(
 ) -> Picture:
     """One image (1, 1, H, W), noisy copies of it and what f says of them, the votes (1, 10), the certificate of the
     class that the other sample chose, `leader`."""
-    fig, (left, right) = figure(1, 2, width=10, height=3.4, width_ratios=(1.35, 1))
+    fig, (left, right) = figure(1, 2, width=10, height=3.7, width_ratios=(1.35, 1))
     radius = float(certificate.radius)
     sheet = torch.cat([x, copies]).cpu()
     pictures(left, sheet, ["clean", *(str(int(k)) for k in classes)], columns=5)

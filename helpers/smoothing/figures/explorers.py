@@ -121,7 +121,7 @@ def plane(x: float, y: float, sigma: float, n: int) -> Picture:
     left.set(xlim=(-3, 3), ylim=(-2.4, 2.4), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.grid(False)
     limit = f"{exact:.2f}" if p < SURE else f"over {exact:.2f}"
-    left.set_title(f"σ = {sigma:g}, {n} votes: r = {certified:.2f}; ∞ votes (dotted): {limit}")
+    left.set_title(f"σ = {sigma:g}: r = {certified:.2f} (dotted: n = ∞, {limit})")
     votes_bar(right, torch.tensor([n - classes.sum(), classes.sum()]), ("below", "above"), float(lower), leader)
     for bar, colour in zip(right.patches, CLASSES, strict=True):
         bar.set_color(colour)

@@ -184,7 +184,7 @@ def coverage(
     left.annotate(f"1 − α = {1 - alpha:g}", (0.02, 1 - alpha), (0, -13), textcoords="offset points")
     left.set(xlabel="true $p$", ylabel="P(bound ≤ p)", ylim=(0.75, 1.005))
     last = float(covered["normal approximation"][-1])
-    left.annotate(f"down to {last:.2f}", (0.99, 0.77), color=COLOUR["attack"], ha="right")
+    left.annotate(f"down to {last:.2f}", (0.93, 0.81), color=COLOUR["attack"], ha="right")
     left.set_title(f"Normal approximation: fails near 1 (n = {n})")
     left.legend(loc="lower left")
     for (name, column), colour in zip(radii.items(), ("bound", "muted"), strict=True):
