@@ -65,7 +65,7 @@ TYPES: tuple[tuple[Any, Any, str], ...] = (
     (
         Tensor | np.ndarray,
         Real,
-        "A Python number is asked for: `.item()` makes a tensor's only entry one.",
+        "One number is asked for: of several make one first, and `.item()` makes it a plain one.",
     ),
 )
 
