@@ -64,7 +64,11 @@ TYPES: tuple[tuple[Any, Any, str], ...] = (
     (np.bool_, bool, "NumPy's bool is not Python's: `bool(...)` makes one."),
     (list, Tensor, "A list: `torch.stack` makes a tensor of tensors, `torch.tensor` of numbers."),
     (Real, Tensor, "Keep it a tensor: leave `.item()` and `float()` out."),
-    (Tensor | np.ndarray, Real, "One number is asked for: reduce to one, and `.item()` makes it a plain one."),
+    (
+        Tensor | np.ndarray,
+        Real,
+        "One number is asked for: of several make one first, and `.item()` makes it a plain one.",
+    ),
 )
 
 

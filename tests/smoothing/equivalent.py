@@ -24,6 +24,10 @@ EQUIVALENT = {
         **guard("positive", "lipschitz"),
         "check_scores(logits, y) -> left out": GUARD,
         "check_scores(logits, y) -> logits": GUARD,
+        "1 -> -1 in own = logits.gather(1, y[:, None])[:, 0]": AXIS,
+        "0 -> -1 in own = logits.gather(1, y[:, None])[:, 0]": COLUMN,
+        "1 -> -1 in others = logits.scatter(1, y[:, None], -math.inf).amax(1)": AXIS,
+        "1 -> -1 in others = logits.scatter(1, y[:, None], -math.inf).amax(1) (2)": AXIS,
     },
     "interval_linear": {
         "check_box(lower, upper) -> left out": GUARD,
