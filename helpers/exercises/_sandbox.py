@@ -109,7 +109,7 @@ class _Job:
             passed, computed = time.monotonic() - wall, time.process_time() - cpu
             wall, cpu = wall + passed, cpu + computed
             step = min(passed, computed - passed * self._left_behind())
-            used += 0.0 if _imports(self._frame()) else max(step, 0.0)
+            used += 0.0 if _imports(self._frame()) else step
             self.outcome.waited = wall - start > PATIENCE * seconds
             if used > seconds or self.outcome.waited:
                 self.outcome.late = True

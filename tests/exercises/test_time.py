@@ -27,7 +27,7 @@ def test_an_endless_loop_is_stopped_and_its_line_is_told() -> None:
 
     before, start = threading.active_count(), time.monotonic()
     verdict = refused(scaled, "an answer within 0.3 s", exercise=FAST)
-    assert time.monotonic() - start < 3 and "none; it was at line" in verdict.row("got")
+    assert time.monotonic() - start < 20 and "none; it was at line" in verdict.row("got")
     assert threading.active_count() == before
 
 
