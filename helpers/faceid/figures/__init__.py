@@ -1,0 +1,1 @@
+"""Figures and sliders of Lecture 2."""
