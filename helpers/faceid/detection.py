@@ -59,13 +59,13 @@ def detect(
     """
     check_pictures("x", x)
     x = in_colour(x)
-    found = proposals(mtcnn, x, scales(*x.shape[2:], min_side, factor), thresholds[0])
+    found = proposals(mtcnn, x, scales(x.shape[2], x.shape[3], min_side, factor), thresholds[0])
     found = refined(mtcnn, x, found, thresholds[1])
     return settled(mtcnn, x, found, thresholds[2])
 
 
 def windows(mtcnn: Mtcnn, x: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-odds (N, h, w) and shifts (N, h, w, 4) of all windows of the picture shrunk by `scale`; their boxes (h, w, 4).
+    """Log-odds (N, h, w) and shifts (N, h, w, 4) of all windows of pictures shrunk by `scale`; their boxes (h, w, 4).
 
     Differentiable in x.
     """

@@ -1,5 +1,6 @@
 """Face ID from a picture to a verdict: detect, align, embed, verify."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -62,20 +63,21 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).norm(dim=1)
 
 
+@torch.no_grad()
 def verify(mtcnn: Mtcnn, resnet: nn.Module, a: Tensor, b: Tensor, *, threshold: float) -> Verdict:
     """Whether two pictures (1 or 3, H, W), which may differ in size, show one person: |f(a) - f(b)| <= threshold.
 
     No face, or several, in a picture is no reason to accept nor to reject: `accepted` is then None. A rejection says
     "another person", never "no face". Raises ValueError for other shapes, types or ranges, NaN, or threshold <= 0.
     """
-    if not threshold > 0:
+    if not 0 < threshold < math.inf:
         raise ValueError(f"threshold must be positive, got {threshold}; 0.6 is its author's")
     found = []
     for name, x in (("first", a), ("second", b)):
         faces = detect(mtcnn, x[None])
         if len(faces.scores) != 1:
-            return Verdict(None, float("nan"), f"{len(faces.scores) or 'no'} faces in the {name} picture")
+            return Verdict(None, math.nan, f"{len(faces.scores) or 'no'} faces in the {name} picture")
         found.append(embed(resnet, align(x[None], faces.landmarks)))
-    distance = float(distances(*found))
+    distance = float(distances(found[0], found[1]))
     same = distance <= threshold
     return Verdict(same, distance, f"distance {distance:.2f} {'<=' if same else '>'} {threshold:.2f}")

@@ -24,7 +24,7 @@ ORIGIN = {
     "mtcnn": {
         "source": "the folder data of the Python package facenet-pytorch 2.6.0",
         "licence": "MIT, copyright 2019 Timothy Esler",
-        "credit": "Zhang, Zhang, Li, Qiao 2016, Joint Face Detection and Alignment; weights of David Sandberg's facenet",
+        "credit": "Zhang, Zhang, Li, Qiao 2016 (MTCNN); the weights of David Sandberg's facenet",
     },
     "face_resnet": {
         "source": "the folder model of the npm package @vladmandic/face-api 1.7.15, 8 bits a weight",
@@ -78,7 +78,7 @@ def stage_weights(state: dict[str, Tensor]) -> Iterator[Tensor]:
 
 @recipe("face_resnet", model=FaceResNet, measure=measure_descriptor, half=True, origin=ORIGIN["face_resnet"])
 def face_resnet(model: nn.Module) -> None:
-    """Converted, not trained: 8 bits a weight made numbers, each layer's scale and offset folded into its convolution."""
+    """Converted, not trained: 8 bits a weight made numbers, scales and offsets folded into the convolutions."""
     weights = dequantised(*originals("face_resnet"))
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     names = [name.removesuffix("/conv/filters") for name in weights if name.endswith("/conv/filters")]
