@@ -7,6 +7,7 @@ Descriptors (N, 128) of one person are near to one another; scores of pairs are 
 
 from helpers.faceid.alignment import (
     align,
+    crop,
     similarity,
     template,
 )
@@ -47,10 +48,13 @@ from helpers.faceid.pictures import (
     photograph,
 )
 from helpers.faceid.pipeline import (
+    Described,
     Verdict,
     chosen,
+    describe,
     distances,
     embed,
+    pretrained,
     recognise,
     verify,
 )
@@ -69,9 +73,10 @@ from helpers.faceid.verification import (
 )
 
 __all__ = [
-    "Block", "FaceResNet", "Faces", "Mtcnn", "OpenSet", "Roc", "Verdict", "align", "area", "areas", "att_faces",
-    "best_of_each", "check_pictures", "check_scores", "chosen", "cmc", "crops", "detect", "distances", "embed",
-    "equal_error_rate", "in_colour", "in_parts", "interval_over_people", "last_within", "nms", "open_set", "overlap",
-    "pairs", "photograph", "proposals", "ranks", "recognise", "refined", "roc", "roc_and_eer", "scales", "settled",
-    "shifted", "similarity", "squared", "tar_at_far", "template", "threshold_at_far", "verify", "windows",
+    "Block", "Described", "FaceResNet", "Faces", "Mtcnn", "OpenSet", "Roc", "Verdict", "align", "area", "areas",
+    "att_faces", "best_of_each", "check_pictures", "check_scores", "chosen", "cmc", "crop", "crops", "describe",
+    "detect", "distances", "embed", "equal_error_rate", "in_colour", "in_parts", "interval_over_people", "last_within",
+    "nms", "open_set", "overlap", "pairs", "photograph", "pretrained", "proposals", "ranks", "recognise", "refined",
+    "roc", "roc_and_eer", "scales", "settled", "shifted", "similarity", "squared", "tar_at_far", "template",
+    "threshold_at_far", "verify", "windows",
 ]  # fmt: skip
