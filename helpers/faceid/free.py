@@ -52,7 +52,7 @@ def descend(free: Free, loss: Loss, *, tau: float = 0.0, eta: float = 0.5, steps
     r"""steps times:  W <- W - eta dL/dW,  x_i <- x_i - n eta dL/dx_i,  L = K loss + tau / 2 (|W|^2 + |X|^2 / n).
 
     n samples a class; n times longer steps of the features, because each stands in one of the N terms only.
-    Raises ValueError for tau < 0, eta <= 0, FloatingPointError if eta was too large. Mixon et al. 2020; Zhu et al. 2021.
+    ValueError for tau < 0, eta <= 0; FloatingPointError where eta was too large. Mixon et al. 2020; Zhu et al. 2021.
     """
     checks.at_least("tau", tau, 0)
     checks.positive("eta", eta)

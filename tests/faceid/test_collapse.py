@@ -7,19 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers import runtime
 from helpers.faceid import bounds, collapse as C, free
 from helpers.faceid.features import class_means, unit
+from tests.faceid.draws import generator, random, simplex
 
 close = torch.testing.assert_close
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return runtime.generator(seed, torch.get_default_device())
-
-
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
 def off_diagonal(gram: Tensor) -> Tensor:
@@ -28,7 +20,7 @@ def off_diagonal(gram: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("K", "d"), [(2, 1), (2, 3), (3, 2), (10, 9), (10, 10), (10, 64), (100, 99)])
 def test_the_simplex(K: int, d: int) -> None:
-    corners = C.simplex_etf(K, d)
+    corners = simplex(K, d)
     assert corners.shape == (K, d) and corners.dtype == torch.float64
     expected = K / (K - 1) * torch.eye(K, dtype=torch.float64) - 1 / (K - 1)
     close(corners @ corners.T, expected)
@@ -44,7 +36,7 @@ def test_there_is_no_simplex_with_fewer_dimensions() -> None:
 def noisy(noise: float, K: int = 4, n: int = 6, d: int = 5) -> tuple[Tensor, Tensor]:
     """Classes around the corners of a simplex, shuffled."""
     y = torch.arange(K * n) % K
-    return 2 * C.simplex_etf(K, d)[y] + 3 + noise * random(K * n, d), y
+    return 2 * simplex(K, d)[y] + 3 + noise * random(K * n, d), y
 
 
 @pytest.mark.parametrize(("K", "d"), [(4, 5), (3, 2), (2, 7), (6, 3)])
@@ -74,7 +66,7 @@ def test_nc1_knows_neither_offset_nor_scale_nor_rotation() -> None:
 
 
 def test_nc2_of_the_simplex_is_zero_and_of_others_is_not() -> None:
-    means = 3 * C.simplex_etf(5, 7)
+    means = 3 * simplex(5, 7)
     assert C.equinorm(means) < 1e-12 and C.equiangle(means) < 1e-12
     longer = means * torch.tensor([1.0, 1, 1, 1, 2])[:, None]
     assert float(C.equinorm(longer)) == pytest.approx(0.4 / 1.2) and C.equiangle(longer) < 1e-12
@@ -172,7 +164,7 @@ def test_nothing_is_below_the_floor(seed: int) -> None:
     for s in (0.5, 1.0, 10.0):
         floor = bounds.normalised_softmax_bound(torch.tensor(s, dtype=torch.float64), 6)
         assert free.normface_loss(*f, s=s) > floor
-    etf = C.simplex_etf(6, 8)
+    etf = simplex(6, 8)
     close(free.normface_loss(etf, etf, torch.arange(6), s=10.0), floor)
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from helpers import runtime
 from helpers.faceid import bounds as B, margins as M
 from helpers.faceid.features import class_means, unit
+from tests.faceid.draws import random
 
 THETA = torch.linspace(0, math.pi, 2001, dtype=torch.float64)
 Logits = Callable[..., Tensor]
@@ -23,11 +23,6 @@ LOGITS: dict[str, Logits] = {
     "arcface": partial(M.arcface_logits, s=16.0, m=0.5),
     "combined": partial(M.margin_logits, s=16.0, m1=1.35, m2=0.3, m3=0.2),
 }
-
-
-def random(*shape: int, seed: int = 0) -> Tensor:
-    g = runtime.generator(seed, torch.get_default_device())
-    return torch.randn(*shape, generator=g, dtype=torch.float64)
 
 
 def batch(n: int = 12, d: int = 5, K: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
