@@ -9,9 +9,10 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from helpers import runtime
@@ -35,7 +36,7 @@ def angular() -> dict[str, Loss]:
     }
 
 
-def angular_peers(d: int, K: int) -> dict[str, nn.Module]:
+def angular_peers(d: int, K: int) -> dict[str, Any]:
     """Theirs, which keep the weights (d, K) in `.W`."""
     from pytorch_metric_learning import losses as P
 
