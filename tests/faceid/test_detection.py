@@ -31,7 +31,7 @@ def test_the_face_in_the_photograph_is_found(networks: Networks, x: Tensor) -> N
     found = A.detect(networks[0], A.photograph().to(x.device))
     assert len(found.scores) == 1
     expected = torch.tensor([[117.0, 62, 204, 172]])
-    assert A.overlap(found.boxes.cpu(), expected) > 0.9
+    assert A.overlap(found.boxes, expected.to(x.device)) > 0.9
 
 
 def test_a_batch_is_its_pictures_one_by_one(networks: Networks, x: Tensor, faces: A.Faces) -> None:

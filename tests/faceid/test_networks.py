@@ -50,10 +50,10 @@ def test_a_converted_network_is_the_one_it_comes_from() -> None:
 
 @pytest.mark.parametrize("size", [35, 17, 8, 4])
 def test_a_halving_block_fills_up_with_zeros(size: int) -> None:
-    block = N.Block(4, 6, True)
+    x = numbers((2, 4, size, size), 0)
+    block = N.Block(4, 6, True).to(x.device)
     torch.nn.init.zeros_(block.second.weight)
     torch.nn.init.zeros_(block.second.bias)
-    x = numbers((2, 4, size, size), 0)
     out = block(x)
     assert out.shape == (2, 6, size // 2, size // 2)
     torch.testing.assert_close(out[:, :4], F.relu(F.avg_pool2d(x, 2)))
@@ -61,8 +61,8 @@ def test_a_halving_block_fills_up_with_zeros(size: int) -> None:
 
 
 def test_parts_are_the_whole() -> None:
-    net = N.rnet()
     x = torch.rand(130, 3, 24, 24)
+    net = N.rnet().to(x.device)
     torch.testing.assert_close(N.in_parts(net, x), net(x))
     assert N.in_parts(net, x[:0]).shape == (0, 5)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers import faceid as A
+from helpers import faceid as A, runtime
 from helpers.faceid import stored
 
 Networks = tuple[A.Mtcnn, nn.Module]
@@ -15,12 +15,12 @@ Networks = tuple[A.Mtcnn, nn.Module]
 
 @pytest.fixture(scope="module")
 def described() -> A.Described:
-    return stored.load()
+    return A.Described(*(part.to(runtime.device()) for part in stored.load()))
 
 
 def test_one_in_two_hundred_is_mistaken_when_faces_are_aligned(described: A.Described) -> None:
     """And alignment is what does it: the same network on whole pictures, on what boxes cut out, on aligned faces."""
-    _, people = A.att_faces()
+    people = A.att_faces()[1].to(runtime.device())
     rates = [float(stored.equal_error(look, people)) for look in (described.raw, described.cropped, described.aligned)]
     assert rates == pytest.approx([0.153, 0.021, 0.005], abs=0.002)
     i, j = A.pairs(people)
@@ -28,7 +28,7 @@ def test_one_in_two_hundred_is_mistaken_when_faces_are_aligned(described: A.Desc
         A.equal_error_rate,
         -A.distances(described.aligned[i], described.aligned[j]),
         (people[i], people[j]),
-        generator=torch.Generator().manual_seed(0),
+        generator=runtime.generator(0),
     )
     assert rates[2] < high < 0.01 < rates[1]
 
@@ -38,7 +38,7 @@ def test_what_is_stored_is_what_the_pipeline_gives(networks: Networks, x: Tensor
     some = torch.arange(0, 400, 21)
     found = A.describe(*networks, x[some])
     for name, tolerance in (("boxes", 0.02), ("landmarks", 0.02), ("raw", 1e-3), ("cropped", 1e-3), ("aligned", 1e-3)):
-        a, b = getattr(found, name).cpu(), getattr(described, name)[some]
+        a, b = getattr(found, name), getattr(described, name)[some]
         torch.testing.assert_close(a, b, atol=tolerance, rtol=0)
     recognised, seen = A.recognise(*networks, x[some])
     assert seen.tolist() == list(range(len(some)))
