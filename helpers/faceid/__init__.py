@@ -69,6 +69,7 @@ from helpers.faceid.verification import (
     roc,
     roc_and_eer,
     tar_at_far,
+    tar_within,
     threshold_at_far,
 )
 
@@ -77,6 +78,6 @@ __all__ = [
     "att_faces", "best_of_each", "check_pictures", "check_scores", "chosen", "cmc", "crop", "crops", "describe",
     "detect", "distances", "embed", "equal_error_rate", "in_colour", "in_parts", "interval_over_people", "last_within",
     "nms", "open_set", "overlap", "pairs", "photograph", "pretrained", "proposals", "ranks", "recognise", "refined",
-    "roc", "roc_and_eer", "scales", "settled", "shifted", "similarity", "squared", "tar_at_far", "template",
-    "threshold_at_far", "verify", "windows",
+    "roc", "roc_and_eer", "scales", "settled", "shifted", "similarity", "squared", "tar_at_far", "tar_within",
+    "template", "threshold_at_far", "verify", "windows",
 ]  # fmt: skip
