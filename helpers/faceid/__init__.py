@@ -126,25 +126,16 @@ from helpers.faceid.verification import (
 )
 
 __all__ = [
-<<<<<<< HEAD
     "Block", "Collapse", "Described", "FaceResNet", "Faces", "Free", "Mtcnn", "OpenSet", "Roc", "Verdict", "align",
     "angle", "arcface_logits", "area", "areas", "att_faces", "batch_hard", "best_of_each", "center_loss",
     "centred_means", "check_pictures", "check_scores", "chosen", "circle", "class_means", "cmc", "collapsed_scale",
     "contrastive_loss", "cosface_largest_margin", "cosface_logits", "cosines", "crop", "crops", "decision_boundary",
-    "descend", "describe", "detect", "distances", "embed", "equal_error_rate", "equiangle", "equinorm",
-    "free_features", "in_colour", "in_parts", "info_nce", "interval_over_people", "l_softmax_logits", "last_within",
-    "margin_logits", "n_pair_loss", "nearest_mean_disagreement", "neural_collapse", "nms",
-    "normalised_softmax_bound", "normface_logits", "normface_loss", "open_set", "overlap", "pairs", "photograph",
-    "pretrained", "proposals", "ranks", "recognise", "refined", "roc", "roc_and_eer", "scales", "self_duality",
-    "semi_hard", "settled", "shifted", "similarity", "simplex_etf", "softmax_loss", "sphereface_logits",
-    "sphereface_psi", "squared", "tar_at_far", "template", "threshold_at_far", "triplet_hinge", "triplet_loss",
-    "triplet_probabilistic_loss", "unit", "update_centres", "verify", "windows", "within_class_variability",
-=======
-    "Block", "Described", "FaceResNet", "Faces", "Mtcnn", "OpenSet", "Roc", "Verdict", "align", "area", "areas",
-    "att_faces", "best_of_each", "check_pictures", "check_scores", "chosen", "cmc", "crop", "crops", "describe",
-    "detect", "distances", "embed", "equal_error_rate", "in_colour", "in_parts", "interval_over_people", "last_within",
-    "nms", "open_set", "overlap", "pairs", "photograph", "pretrained", "proposals", "ranks", "recognise", "refined",
-    "roc", "roc_and_eer", "scales", "settled", "shifted", "similarity", "squared", "tar_at_far", "tar_within",
-    "template", "threshold_at_far", "verify", "windows",
->>>>>>> faceid
+    "descend", "describe", "detect", "distances", "embed", "equal_error_rate", "equiangle", "equinorm", "free_features",
+    "in_colour", "in_parts", "info_nce", "interval_over_people", "l_softmax_logits", "last_within", "margin_logits",
+    "n_pair_loss", "nearest_mean_disagreement", "neural_collapse", "nms", "normalised_softmax_bound", "normface_logits",
+    "normface_loss", "open_set", "overlap", "pairs", "photograph", "pretrained", "proposals", "ranks", "recognise",
+    "refined", "roc", "roc_and_eer", "scales", "self_duality", "semi_hard", "settled", "shifted", "similarity",
+    "simplex_etf", "softmax_loss", "sphereface_logits", "sphereface_psi", "squared", "tar_at_far", "tar_within",
+    "template", "threshold_at_far", "triplet_hinge", "triplet_loss", "triplet_probabilistic_loss", "unit",
+    "update_centres", "verify", "windows", "within_class_variability",
 ]  # fmt: skip
