@@ -9,8 +9,9 @@ helpers/<lecture>/recipes.py, registered with @recipe, and is imported only to b
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import safetensors.torch
@@ -24,12 +25,14 @@ FOLDER = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
 
 
 class Recipe(NamedTuple):
-    """How a checkpoint is made: the untrained network, its training in place, its metrics, and float16 on disk."""
+    """How a checkpoint is made: the untrained network, its training in place, its metrics, float16 on disk, and its
+    origin where it was made elsewhere: source, licence, credit."""
 
     model: Callable[[], nn.Module]
     train: Callable[[nn.Module], object]
     measure: Callable[[nn.Module], dict[str, float]]
     half: bool
+    origin: Mapping[str, str]
 
 
 _recipes: dict[str, Recipe] = {}
@@ -41,17 +44,19 @@ def recipe(
     model: Callable[[], nn.Module],
     measure: Callable[[nn.Module], dict[str, float]],
     half: bool = False,
+    origin: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Callable[[nn.Module], object]], Callable[[nn.Module], object]]:
     """Register train(model) -> anything, which trains in place, as the recipe of the checkpoint `name`.
 
     model() is the untrained network; measure(model) -> {metric: number} is taken from the weights as they are stored
-    (rounded to float16 if `half`), and taken again by a test. Raises ValueError if `name` has a recipe already.
+    (rounded to float16 if `half`), and taken again by a test; `origin` goes on the card. Raises ValueError if `name`
+    has a recipe already.
     """
     if name in _recipes:
         raise ValueError(f"name must be new, but there is a recipe for {name!r} in {_recipes[name].train.__module__}")
 
     def register(train: Callable[[nn.Module], object]) -> Callable[[nn.Module], object]:
-        _recipes[name] = Recipe(model, train, measure, half)
+        _recipes[name] = Recipe(model, train, measure, half, origin)
         return train
 
     return register
@@ -125,6 +130,7 @@ def build(name: str) -> dict[str, float]:
         "rebuild": _command(name),
         "model": _full_name(chosen.model),
         "parameters": sum(p.numel() for p in model.parameters()),
+        **chosen.origin,
         "metrics": metrics,
         "sha256": sha256(weights),
         "torch": torch.__version__,

