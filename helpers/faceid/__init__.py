@@ -7,6 +7,7 @@ Descriptors (N, 128) of one person are near to one another; scores of pairs are 
 
 from helpers.faceid.alignment import (
     align,
+    crop,
     similarity,
     template,
 )
@@ -99,10 +100,13 @@ from helpers.faceid.pictures import (
     photograph,
 )
 from helpers.faceid.pipeline import (
+    Described,
     Verdict,
     chosen,
+    describe,
     distances,
     embed,
+    pretrained,
     recognise,
     verify,
 )
@@ -121,16 +125,16 @@ from helpers.faceid.verification import (
 )
 
 __all__ = [
-    "Block", "Collapse", "FaceResNet", "Faces", "Free", "Mtcnn", "OpenSet", "Roc", "Verdict", "align", "angle",
-    "arcface_logits", "area", "areas", "att_faces", "batch_hard", "best_of_each", "center_loss", "centred_means",
-    "check_pictures", "check_scores", "chosen", "circle", "class_means", "cmc", "collapsed_scale",
-    "contrastive_loss", "cosface_largest_margin", "cosface_logits", "cosines", "crops", "decision_boundary",
-    "descend", "detect", "distances", "embed", "equal_error_rate", "equiangle", "equinorm", "free_features",
-    "in_colour", "in_parts", "info_nce", "interval_over_people", "l_softmax_logits", "last_within", "margin_logits",
-    "n_pair_loss", "nearest_mean_disagreement", "neural_collapse", "nms", "normalised_softmax_bound",
-    "normface_logits", "normface_loss", "open_set", "overlap", "pairs", "photograph", "proposals", "ranks",
-    "recognise", "refined", "roc", "roc_and_eer", "scales", "self_duality", "semi_hard", "settled", "shifted",
-    "similarity", "simplex_etf", "softmax_loss", "sphereface_logits", "sphereface_psi", "squared", "tar_at_far",
-    "template", "threshold_at_far", "triplet_hinge", "triplet_loss", "triplet_probabilistic_loss", "unit",
-    "update_centres", "verify", "windows", "within_class_variability",
+    "Block", "Collapse", "Described", "FaceResNet", "Faces", "Free", "Mtcnn", "OpenSet", "Roc", "Verdict", "align",
+    "angle", "arcface_logits", "area", "areas", "att_faces", "batch_hard", "best_of_each", "center_loss",
+    "centred_means", "check_pictures", "check_scores", "chosen", "circle", "class_means", "cmc", "collapsed_scale",
+    "contrastive_loss", "cosface_largest_margin", "cosface_logits", "cosines", "crop", "crops", "decision_boundary",
+    "descend", "describe", "detect", "distances", "embed", "equal_error_rate", "equiangle", "equinorm",
+    "free_features", "in_colour", "in_parts", "info_nce", "interval_over_people", "l_softmax_logits", "last_within",
+    "margin_logits", "n_pair_loss", "nearest_mean_disagreement", "neural_collapse", "nms",
+    "normalised_softmax_bound", "normface_logits", "normface_loss", "open_set", "overlap", "pairs", "photograph",
+    "pretrained", "proposals", "ranks", "recognise", "refined", "roc", "roc_and_eer", "scales", "self_duality",
+    "semi_hard", "settled", "shifted", "similarity", "simplex_etf", "softmax_loss", "sphereface_logits",
+    "sphereface_psi", "squared", "tar_at_far", "template", "threshold_at_far", "triplet_hinge", "triplet_loss",
+    "triplet_probabilistic_loss", "unit", "update_centres", "verify", "windows", "within_class_variability",
 ]  # fmt: skip

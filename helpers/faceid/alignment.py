@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from helpers.faceid.boxes import squared
 from helpers.faceid.networks import SIDE
 from helpers.faceid.pictures import check_pictures
 
@@ -54,8 +55,28 @@ def align(x: Tensor, landmarks: Tensor, side: int = SIDE) -> Tensor:
         raise ValueError(f"landmarks must be five points for each of {len(x)} pictures, got {tuple(landmarks.shape)}")
     if not (landmarks.isfinite().all() and (landmarks.std(1) > 0).any(-1).all()):
         raise ValueError("landmarks must be finite, and those of a face not all the same")
-    matrix, move = similarity(template(side).to(landmarks).expand_as(landmarks), landmarks)
-    steps = torch.arange(side, device=x.device, dtype=landmarks.dtype)
+    return _resampled(x, *similarity(template(side).to(landmarks).expand_as(landmarks), landmarks), side)
+
+
+def crop(x: Tensor, boxes: Tensor, side: int = SIDE) -> Tensor:
+    """The squares around the boxes, not turned, read as `align` reads: what is to be had without landmarks.
+
+    x (N, 1 or 3, H, W) in [0, 1], boxes (N, 4) -> (N, 1 or 3, side, side). Differentiable in both.
+    Raises ValueError for other shapes or ranges, and for boxes that are NaN or empty.
+    """
+    check_pictures("x", x)
+    if boxes.shape != (len(x), 4):
+        raise ValueError(f"boxes must be ({len(x)}, 4), one for each picture, got {tuple(boxes.shape)}")
+    if not (boxes.isfinite().all() and (boxes[:, 2:] > boxes[:, :2]).all()):
+        raise ValueError(f"boxes must be finite and not empty, got {boxes}")
+    square = squared(boxes)
+    scale = (square[:, 2:] - square[:, :2]) / side  # pixels of the picture per pixel of the result
+    return _resampled(x, torch.diag_embed(scale), square[:, :2] + scale / 2 - 0.5, side)
+
+
+def _resampled(x: Tensor, matrix: Tensor, move: Tensor, side: int) -> Tensor:
+    """x read at A p + t for each pixel p of side x side: A (N, 2, 2), t (N, 2)."""
+    steps = torch.arange(side, device=x.device, dtype=matrix.dtype)
     pixels = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), -1)
     at = torch.einsum("nij,hwj->nhwi", matrix, pixels) + move[:, None, None]
     size = at.new_tensor([x.shape[3], x.shape[2]])

@@ -57,7 +57,7 @@ def detect(
     gradient: an attack goes through `proposals`, and through the networks on windows of its own (`boxes.crops`).
     Raises ValueError for other shapes, types or ranges, or NaN. Source: Zhang et al. 2016.
     """
-    check_pictures("x", x)
+    check_pictures("x", x, mtcnn)
     x = in_colour(x)
     found = proposals(mtcnn, x, scales(x.shape[2], x.shape[3], min_side, factor), thresholds[0])
     found = refined(mtcnn, x, found, thresholds[1])

@@ -48,11 +48,11 @@ def free_features(K: int, n: int, d: int, *, generator: Generator | None = None)
     return Free(rows[K:], rows[:K], torch.arange(K, device=rows.device).repeat_interleave(n))
 
 
-def descend(free: Free, loss: Loss, *, tau: float = 0.0, eta: float = 1.0, steps: int = 1) -> Free:
+def descend(free: Free, loss: Loss, *, tau: float = 0.0, eta: float = 0.5, steps: int = 1) -> Free:
     r"""steps times:  W <- W - eta dL/dW,  x_i <- x_i - n eta dL/dx_i,  L = K loss + tau / 2 (|W|^2 + |X|^2 / n).
 
     n samples a class; n times longer steps of the features, because each stands in one of the N terms only.
-    Raises ValueError for tau < 0, eta <= 0. Mixon et al. 2020; Zhu et al. 2021.
+    ValueError for tau < 0, eta <= 0; FloatingPointError where eta was too large. Mixon et al. 2020; Zhu et al. 2021.
     """
     checks.at_least("tau", tau, 0)
     checks.positive("eta", eta)
@@ -64,6 +64,8 @@ def descend(free: Free, loss: Loss, *, tau: float = 0.0, eta: float = 1.0, steps
         g_x, g_w = torch.autograd.grad(K * loss(x, w, y), (x, w))
         x = (x - eta * (n * g_x + tau * x)).detach()
         w = (w - eta * (g_w + tau * w)).detach()
+    if not (x.isfinite().all() and w.isfinite().all()):
+        raise FloatingPointError(f"the steps diverged: eta = {eta} is too large")
     return Free(x, w, y)
 
 

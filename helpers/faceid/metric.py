@@ -21,10 +21,9 @@ def contrastive_loss(features: Tensor, y: Tensor, *, margin: float) -> Tensor:
     """
     check_two_classes(features, y)
     checks.positive("margin", margin)
-    i, j = torch.triu_indices(len(y), len(y), 1, device=y.device)
-    d = torch.cdist(features, features)[i, j]
-    loss = torch.where(y[i] == y[j], d, (margin - d).clamp(min=0)).square() / 2
-    return loss.mean()
+    d = torch.cdist(features, features)
+    loss = torch.where(y[:, None] == y, d, (margin - d).clamp(min=0)).square() / 2
+    return loss.triu(1).sum() / math.comb(len(y), 2)
 
 
 def triplet_loss(features: Tensor, y: Tensor, *, margin: float) -> Tensor:

@@ -4,16 +4,16 @@ import io
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from helpers import data
 from helpers.files import read_verified
 
-PHOTOGRAPH = "0" * 64
+PHOTOGRAPH = "41ac71b4d7058cdff46dcf63a197260917b53b89853a95c5d5a2de224f9c457c"
 
 
-def check_pictures(name: str, x: Tensor) -> None:
-    """Raise ValueError unless x is (N, 1 or 3, H, W), floating, finite and in [0, 1], with N, H, W >= 1."""
+def check_pictures(name: str, x: Tensor, network: nn.Module | None = None) -> None:
+    """Raise ValueError unless x is (N, 1 or 3, H, W), N, H, W >= 1, in [0, 1], and of the network's type and device."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(
@@ -24,6 +24,9 @@ def check_pictures(name: str, x: Tensor) -> None:
     low, high = x.aminmax()
     if not (low >= 0 and high <= 1):  # so NaN is refused as well
         raise ValueError(f"{name} must lie in [0, 1], got values from {float(low):g} to {float(high):g}")
+    like = x if network is None else next(network.parameters())
+    if (x.dtype, x.device) != (like.dtype, like.device):
+        raise ValueError(f"{name} must be {like.dtype} on {like.device} as the network is, got {x.dtype} on {x.device}")
 
 
 def in_colour(x: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def originals(name: str) -> list[Path]:
     return paths
 
 
-@recipe("mtcnn", model=Mtcnn, measure=measure_detector, half=True, origin=ORIGIN["mtcnn"])
+@recipe("mtcnn", model=Mtcnn, measure=measure_detector, origin=ORIGIN["mtcnn"])
 def mtcnn(model: nn.Module) -> None:
     """Converted, not trained: two heads made one, the soft-max of two a logit, the flattened axes in torch's order."""
     for path in originals("mtcnn"):
@@ -76,7 +76,7 @@ def stage_weights(state: dict[str, Tensor]) -> Iterator[Tensor]:
         yield torch.cat([(face[1] - face[0])[None], shift, *points])
 
 
-@recipe("face_resnet", model=FaceResNet, measure=measure_descriptor, half=True, origin=ORIGIN["face_resnet"])
+@recipe("face_resnet", model=FaceResNet, measure=measure_descriptor, even=True, origin=ORIGIN["face_resnet"])
 def face_resnet(model: nn.Module) -> None:
     """Converted, not trained: 8 bits a weight made numbers, scales and offsets folded into the convolutions."""
     weights = dequantised(*originals("face_resnet"))
