@@ -117,7 +117,7 @@ def probabilistic(s: float) -> Objective:
 
 
 def n_pair(temperature: float) -> Objective:
-    """Every two pictures of a class are a pair, the pairs of the other classes the negatives; y in blocks of a class."""
+    """Every two pictures of a class are a pair, those of the other classes its negatives; y in blocks of a class."""
 
     def loss(model: Embedder, features: Tensor, y: Tensor, progress: float) -> Tensor:
         u = unit(features).unflatten(0, (len(y.unique()), -1))

@@ -1,4 +1,4 @@
-"""Every loss on the AT&T faces: trained on 30 people, judged on pairs of pictures of the 10 people it has never seen."""
+"""Every loss on the AT&T faces: trained on 30 people, judged on pairs of pictures of 10 people it has never seen."""
 
 import math
 from collections.abc import Mapping
