@@ -90,14 +90,15 @@ def threshold(threshold: float, show: str) -> Picture:
 
 
 def splits(results: Mapping[str, Tensor], metric: str) -> Picture:
-    """One number per loss and split of people (splits,): a dot for each, the mean as a bar; splits joined by lines."""
-    fig, axes = figure(width=11, height=4.2)
-    table = torch.stack(list(results.values()))
+    """One number per loss and split of people (splits,): a dot for each, in one colour a split, the mean as a stroke."""
+    fig, axes = figure(width=10, height=5.4)
+    table, places = torch.stack(list(results.values())), range(len(results))
     for split, colour in zip(table.T, FAMILY, strict=False):
-        axes.plot(range(len(table)), split, "o", color=colour, markersize=6, alpha=0.8)
-    axes.plot(range(len(table)), table.mean(1), "_", color=COLOUR["data"], markersize=40, markeredgewidth=3)
-    axes.set_xticks(range(len(table)), [name.replace(" ", "\n") for name in results])
-    axes.set(ylabel=metric, title="A colour is a split of people: the splits differ more than the losses")
+        axes.plot(split, places, "o", color=colour, markersize=7, alpha=0.8)
+    axes.plot(table.mean(1), places, "|", color=COLOUR["data"], markersize=22, markeredgewidth=3)
+    axes.set_yticks(places, list(results))
+    axes.invert_yaxis()
+    axes.set(xlabel=metric, title="A colour is a split of the people: splits differ more than losses (stroke: mean)")
     return fig
 
 
@@ -108,8 +109,9 @@ def identification(
     fig, (left, right) = figure(1, 2, width=11, height=3.8, sharey=True)
     r = np.arange(1, 11)
     for name, curve in found.items():
-        label(left.plot(r, curve[:10], "o-", color=COLOUR[LOOKS[name]])[0], name, at=6, offset=(0, -13), ha="center")
-        right.semilogx(alarms, rates[name], "o", color=COLOUR[LOOKS[name]], markersize=9)
+        left.plot(r, curve[:10], "o-", color=COLOUR[LOOKS[name]])
+        right.semilogx(alarms, rates[name], "o", color=COLOUR[LOOKS[name]], markersize=9, label=name)
+    right.legend(loc="lower right")
     left.set(xlabel="rank r", ylabel="share of probes found", title="Closed set: among the first r (CMC)", xticks=r)
     right.set(xlabel="false alarm rate of strangers", title="Open set: strangers come, too", ylim=(0, 1.05))
     right.set_xticks(alarms, [f"{100 * a:g} %" for a in alarms])
