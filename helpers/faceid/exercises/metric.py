@@ -44,7 +44,7 @@ def slopes(f: Function, x: Tensor, *rest: Any, **named: Any) -> Tensor:
 
 
 def _gradient(reference: Function, labels: tuple[list[int], ...]) -> Callable[[Function, Draw], None]:
-    """As the reference's; finite, too, where two samples of a class are in one place (which of them moves is free)."""
+    """As the reference's; finite where two samples of a class are in one place, too (which moves is free)."""
 
     def test(f: Function, draw: Draw) -> None:
         x, y = _batch(draw, labels)
