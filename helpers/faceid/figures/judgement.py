@@ -90,7 +90,7 @@ def threshold(threshold: float, show: str) -> Picture:
 
 
 def splits(results: Mapping[str, Tensor], metric: str) -> Picture:
-    """One number per loss and split of people (splits,): a dot for each, in one colour a split, the mean as a stroke."""
+    """One number per loss and split of people (splits,): a dot for each, one colour a split, the mean as a stroke."""
     fig, axes = figure(width=10, height=5.4)
     table, places = torch.stack(list(results.values())), range(len(results))
     for split, colour in zip(table.T, FAMILY, strict=False):
