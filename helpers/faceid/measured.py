@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from helpers import data, runtime
-from helpers.faceid import planar, unseen
+from helpers.faceid import planar, terminal, unseen
 from helpers.files import read_card, read_verified, sha256, write_atomically, write_card
 
 COMMAND = "python -m helpers.faceid.measured"
@@ -40,6 +40,12 @@ def planar_histories() -> dict[str, Any]:
     return planar_facts({loss: planar.planar_geometry(model) for loss, model in models.items()}, found)
 
 
+def cold_starts() -> dict[str, Any]:
+    """The geometry that the losses of planar.COLD reach from random weights."""
+    rows = {loss: rounded(planar.cold_geometry(loss)) for loss in planar.COLD}
+    return {"columns": list(planar.Geometry._fields), "geometry": rows}
+
+
 def planar_facts(geometries: dict[str, planar.Geometry], history: Tensor) -> dict[str, Any]:
     """Write planar.npz, return what the card holds."""
     buffer = io.BytesIO()
@@ -57,12 +63,29 @@ def planar_history() -> Tensor:
         return torch.from_numpy(arrays["features"]).float()
 
 
+def collapse() -> dict[str, Any]:
+    """NC1 to NC4 over the training, a row for each epoch of terminal.EPOCHS."""
+    return {"columns": list(terminal.Row._fields), "rows": [list(row) for row in terminal.collapse_history()]}
+
+
+def scales() -> dict[str, Any]:
+    """What NormFace reaches at each scale s of terminal.SCALES with a network: loss, floor, cosines, accuracy."""
+    rows = [rounded(terminal.scaled_network(s)) for s in terminal.SCALES]
+    return {"columns": list(terminal.Scaled._fields), "rows": rows}
+
+
 def rounded(values: tuple[float, ...]) -> list[float]:
     """To four digits, as they are stored."""
     return [round(value, 4) for value in values]
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"planar": planar_histories, "unseen": unseen_people}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "planar": planar_histories,
+    "cold": cold_starts,
+    "unseen": unseen_people,
+    "collapse": collapse,
+    "scales": scales,
+}
 
 
 def remedy(part: str) -> str:

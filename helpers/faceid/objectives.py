@@ -127,11 +127,27 @@ def n_pair(temperature: float) -> Objective:
     return loss
 
 
+def rows_of(y: Tensor, K: int, n: int, generator: Generator) -> Callable[[Tensor], Tensor]:
+    """classes (P,) -> n different rows of y of each of them, drawn anew with every call, (P n,).
+
+    Raises ValueError for a class 0 ... K - 1 with fewer than n rows.
+    """
+    rows = [(y == k).nonzero()[:, 0] for k in range(K)]
+    if min(map(len, rows)) < n:
+        raise ValueError(f"every class 0 ... {K - 1} needs {n} pictures, got {[len(row) for row in rows]}")
+
+    def drawn(classes: Tensor) -> Tensor:
+        chosen = [rows[k] for k in classes.tolist()]
+        places = [torch.randperm(len(row), generator=generator)[:n].to(y.device) for row in chosen]
+        return torch.cat([row[place] for row, place in zip(chosen, places, strict=True)])
+
+    return drawn
+
+
 def train(
     model: Embedder,
     objective: Objective,
-    x: Tensor,
-    y: Tensor,
+    data: tuple[Tensor, Tensor],
     *,
     steps: int,
     peak: float,
@@ -143,18 +159,16 @@ def train(
     """Adam, a cosine schedule from `peak`, batches of P classes and n pictures of each, batch = (P, n); `change` draws
     another view of the pictures. With one state of the generator every objective sees the same batches.
 
-    x (N, C, H, W), y (N,) of classes 0 ... K - 1, where model has its weights (K, d).
+    data: x (N, C, H, W), y (N,) of classes 0 ... K - 1, where model has its weights (K, d); generator on the CPU.
     """
-    K, (P, n) = len(model.weight), batch
-    rows = [(y == k).nonzero()[:, 0] for k in range(K)]
-    step = 0
+    (x, y), K, (P, n), step = data, len(model.weight), batch, 0
+    drawn = rows_of(y, K, n, generator)
 
-    def loss(model: Embedder, chosen: Tensor) -> Tensor:
+    def loss(model: Embedder, classes: Tensor) -> Tensor:
         nonlocal step
         step += 1
-        drawn = [rows[k][torch.randperm(len(rows[k]), generator=generator)[:n]] for k in chosen.tolist()]
-        features = model(change(x[torch.cat(drawn)]))
-        return objective(model, features, chosen.repeat_interleave(n), (step - 1) / steps)
+        features = model(change(x[drawn(classes)]))
+        return objective(model, features, classes.repeat_interleave(n), (step - 1) / steps)
 
     return fit(
         model,

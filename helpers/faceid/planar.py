@@ -30,6 +30,7 @@ LOSSES: Mapping[str, of.Objective] = {
 
 FRAMES = (0, 20, 50, 100, 200, 400, 800, 1600, STEPS)  # steps after which a history keeps the features of 500 digits
 SHOWN = 500
+COLD = ("soft-max", "NormFace", "CosFace", "ArcFace", "triplet, semi-hard")  # trained from random weights too
 
 Record = Callable[[str, int, Embedder], object]
 
@@ -50,8 +51,7 @@ def trained_from(start: Embedder, loss: str, steps: int = STEPS, record: Record 
     of.train(
         model,
         LOSSES[loss],
-        mnist.x_train.to(start.weight.device),
-        mnist.y_train.to(start.weight.device),
+        (mnist.x_train.to(start.weight.device), mnist.y_train.to(start.weight.device)),
         steps=steps,
         peak=PEAK,
         batch=BATCH,
@@ -83,6 +83,12 @@ def histories() -> tuple[nn.ModuleDict, Tensor]:
 
     train_planar(models, record)
     return models, torch.stack(found).unflatten(0, (len(LOSSES), len(FRAMES)))
+
+
+def cold_geometry(loss: str) -> "Geometry":
+    """What a loss reaches in as many steps from random weights: on a circle no class can pass another."""
+    runtime.seed(0, threads=1)
+    return planar_geometry(trained_from(digit_embedder(), loss, START + STEPS))
 
 
 class Geometry(NamedTuple):

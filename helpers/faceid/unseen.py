@@ -98,8 +98,7 @@ def trained(split: int, loss: str, seed: int = 0, steps: int = STEPS) -> Embedde
     of.train(
         model,
         LOSSES[loss],
-        x,
-        y,
+        (x, y),
         steps=steps,
         peak=PEAK,
         batch=BATCH,
