@@ -23,9 +23,10 @@ def plane(embeddings: Mapping[str, tuple[Tensor, Tensor | None]], y: Tensor, *, 
             panel.annotate(str(k), (1.12 * reach * place / place.norm()).tolist(), color=colour, ha="center",
                            va="center", fontsize=13)  # fmt: skip
             if weights is not None:
-                panel.plot(*np.stack([np.zeros(2), reach * (weights[k] / weights[k].norm()).numpy()], 1), color=colour,
+                panel.plot(*np.stack([np.zeros(2), reach * (weights[k] / weights[k].norm()).detach().numpy()], 1), color=colour,
                            linewidth=1, alpha=0.6)  # fmt: skip
-        panel.set(title=name, aspect="equal", xticks=(), yticks=())
+        panel.set(title=name, aspect="equal")
+        panel.set_axis_off()
         panel.set(xlim=(-1.3 * reach, 1.3 * reach), ylim=(-1.3 * reach, 1.3 * reach))
     for panel in axes.flat[len(embeddings) :]:
         panel.set_axis_off()
@@ -39,8 +40,8 @@ def collapse(steps: Sequence[float], measured: Mapping[str, Sequence[float]], fi
         line = axes.loglog(steps, np.maximum(values, 1e-5), color=COLOUR[colour])[0]
         label(line, name)
     axes.axvline(fitted, linestyle="--", color=COLOUR["muted"])
-    axes.annotate("no training error from here on", (fitted, axes.get_ylim()[1]), (6, -12), textcoords="offset points",
+    axes.annotate("first without a training error", (fitted, axes.get_ylim()[1]), (6, -12), textcoords="offset points",
                   color=COLOUR["muted"])  # fmt: skip
-    axes.set(xlabel="epoch", xlim=(steps[0], 4 * steps[-1]), ylabel="distance from collapse")
-    axes.set_title("Long after the last error the features go on collapsing")
+    axes.set(xlabel="epoch", xlim=(steps[0], 3 * steps[-1]), ylabel="distance from collapse")
+    axes.set_title("Long after the errors are gone the features go on collapsing")
     return fig
