@@ -49,7 +49,7 @@ def within_class_variability(features: Tensor, y: Tensor) -> Tensor:
 def centred_means(features: Tensor, y: Tensor) -> Tensor:
     """mu_k - mu, mu the mean of the K class means. (K, d). Raises ValueError unless K >= 2 of them differ."""
     means = class_means(features, y)
-    if len(means) < 2 or torch.equal(means, means[:1].expand_as(means)):
+    if (means == means[0]).all():
         raise ValueError(f"y must hold at least two classes with different means, got {len(means)} class means alike")
     return means - means.mean(0)
 

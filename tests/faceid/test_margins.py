@@ -229,6 +229,7 @@ def test_the_decision_boundary_is_where_the_two_logits_are_equal() -> None:
         torch.testing.assert_close(z[inside, 0], z[inside, 1])
         assert (z[~inside, 0] <= z[~inside, 1]).all()
     torch.testing.assert_close(B.decision_boundary(THETA), THETA)
+    assert B.decision_boundary(torch.tensor([math.pi + 5e-7], dtype=torch.float64)) == math.pi  # rounding
     for bad in (-0.1, 3.2, math.nan):
         with pytest.raises(ValueError, match="theta must lie"):
             B.decision_boundary(torch.tensor([0.5, bad]))

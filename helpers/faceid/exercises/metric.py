@@ -44,7 +44,7 @@ def slopes(f: Function, x: Tensor, *rest: Any, **named: Any) -> Tensor:
 
 
 def _gradient(reference: Function, labels: tuple[list[int], ...]) -> Callable[[Function, Draw], None]:
-    """As the reference's; finite where two samples of a class are in one place, too (which moves is free)."""
+    """As the reference's; finite, too, where two samples of one class are in one place: which of them moves is free."""
 
     def test(f: Function, draw: Draw) -> None:
         x, y = _batch(draw, labels)
@@ -134,7 +134,7 @@ ALONE = "An anchor that is alone in its class has no positive: leave it out of t
 
 def _any(draw: Draw) -> Any:
     x, y = _batch(draw, PARTNERED)
-    return args(x, y, margin=draw.choice([0.2, 1.0, 0.0, 2.5]))
+    return args(x, y, margin=draw.choice([0.2, 1.0, 0.05, 2.5]))
 
 
 def _spread(draw: Draw) -> Any:

@@ -141,10 +141,14 @@ roc_and_eer = Exercise(
 
 
 def _target(draw: Draw) -> Any:
-    """Between two steps of FAR; a sixteenth of a step beside one."""
-    scores, alike = draw.choice([_pairs, _tied])(draw)
-    n = int((~alike).sum())
-    return args(scores, alike, (draw.integer(0, n) + draw.choice([0.5, 1 / 16, 15 / 16])) / n)
+    """Between two steps of FAR, or a sixteenth of a step beside one; genuine pairs between any two impostors."""
+    impostors = draw.choice([8, 4, 16])
+    alike = draw.uniform(impostors + 60).argsort() < 60
+    scores = draw.normal(len(alike))
+    if draw.choice([False, True]):
+        scores = (2 * scores).round()
+    far = (draw.integer(0, impostors - 1) + draw.choice([0.5, 1 / 16, 15 / 16])) / impostors
+    return args(scores if draw.dtype == torch.float32 else 1 + 1e-10 * scores, alike, far)
 
 
 def _exact(draw: Draw) -> Any:
