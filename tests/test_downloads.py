@@ -131,6 +131,25 @@ def test_cifar10_is_retrieved_once_and_read_from_the_cache_afterwards(cifar, ser
     assert {p.name for p in cache.iterdir()} <= {"cifar10.npz", "cifar10.json", "cifar10.lock"}
 
 
+def test_olivetti_is_the_transposed_columns_of_scikit_learns_file(server, monkeypatch):
+    from scipy.io import savemat
+    from sklearn.datasets import _olivetti_faces
+
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 64), dtype=np.uint8)
+    buffer = io.BytesIO()
+    savemat(buffer, {"faces": pixels.transpose(2, 1, 0).reshape(64 * 64, 40)})
+    server.files["/olivetti.mat"] = buffer.getvalue()
+    remote = _olivetti_faces.FACES._replace(
+        url=f"{server.url}/olivetti.mat", checksum=hashlib.sha256(buffer.getvalue()).hexdigest()
+    )
+    monkeypatch.setattr(_olivetti_faces, "FACES", remote)
+    olivetti = data.load("olivetti")
+    assert torch.equal(torch.cat([olivetti.x_train, olivetti.x_test])[:, 0] * 255, torch.from_numpy(pixels).float())
+    assert torch.cat([olivetti.y_train, olivetti.y_test]).tolist() == [k // 10 for k in range(40)]
+    assert len(olivetti.x_train) == 30 and olivetti.classes == ("s1", "s2", "s3", "s4")
+    assert data.source("olivetti").endswith("olivetti.npz")
+
+
 def test_a_broken_connection_is_named_and_the_next_call_goes_on_from_there(cifar, server):
     server.cut = 100
     with pytest.raises(ConnectionError, match=r"cifar10 could not be down-loaded.* broke after 100 of [\d,]+ bytes"):

@@ -37,8 +37,9 @@ def within_class_variability(features: Tensor, y: Tensor) -> Tensor:
     ^+ is the pseudo-inverse: Sigma_B has rank K - 1 at most. features (N, d), y (N,), classes 0 ... K - 1, K >= 2 ->
     one number, computed in float64. With equal classes mu is the mean of all features. Papyan et al. 2020.
     """
-    means = class_means(features.double(), y)
-    within = features.double() - means[y]
+    features = features.double()
+    means = class_means(features, y)
+    within = features - means[y]
     between = means - means.mean(0)
     sigma_w = within.T @ within / len(y)
     sigma_b = between.T @ between / len(means)

@@ -113,6 +113,7 @@ def settled(mtcnn: Mtcnn, x: Tensor, found: tuple[Tensor, Tensor], threshold: fl
     corner, size = boxes[:, None, :2], (boxes[:, 2:] - boxes[:, :2] + 1)[:, None]
     landmarks = corner - 1 + size * out[:, 5:].unflatten(1, (5, 2))
     faces = Faces(shifted(boxes, out[:, 1:5], extra=1), out[:, 0].sigmoid(), landmarks, picture)
-    faces = faces.take((faces.scores > threshold).nonzero().squeeze(1))
+    # Near 1 single precision has few numbers: of equal scores the last wins, as in facenet-pytorch.
+    faces = faces.take((faces.scores > threshold).nonzero().squeeze(1).flip(0))
     faces = faces.take(nms(faces.boxes, faces.scores, faces.picture, 0.7, "smaller"))
     return faces.take(faces.picture.argsort(stable=True))
