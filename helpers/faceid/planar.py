@@ -116,9 +116,9 @@ def geometry(seen: Tensor, y_seen: Tensor, features: Tensor, y: Tensor) -> Geome
     within = (u * directions[y]).sum(1).clamp(-1, 1).acos().rad2deg()
     turns = torch.atan2(directions[:, 1], directions[:, 0]).rad2deg().sort().values
     gaps = torch.cat([turns.diff(), turns[:1] + 360 - turns[-1:]])
-    shares = [float(value.double().mean()) for value in (right, near, within)]
+    angle, distance, mean = (float(value.double().mean()) for value in (right, near, within))
     margin = 1 - math.cos(math.radians(float(gaps.min())))
-    return Geometry(*shares, float(within.median()), float(gaps.min()), float(gaps.max()), margin)
+    return Geometry(angle, distance, mean, float(within.median()), float(gaps.min()), float(gaps.max()), margin)
 
 
 def planar_geometry(model: nn.Module, tests: int = 10_000) -> Geometry:

@@ -8,16 +8,16 @@ from torch import Generator, Tensor
 
 from helpers import data, runtime
 from helpers.faceid.bounds import normalised_softmax_bound
-from helpers.faceid.collapse import neural_collapse
+from helpers.faceid.collapse import Collapse, neural_collapse
 from helpers.faceid.embedders import Embedder, dense_embedder, digit_embedder
 from helpers.faceid.features import class_means, unit
-from helpers.faceid.free import Free, descend, free_features, normface_loss
+from helpers.faceid.free import Free, descend, free_features, normface_loss, softmax_loss
 from helpers.faceid.margins import cosines
 from helpers.faceid.objectives import norm_face, soft_max, train
 from helpers.risk import cosine_schedule
 from helpers.training import fit
 
-DIGITS, BATCH, PEAK = 1_000, 50, 0.05
+DIGITS, BATCH, PEAK = 1_000, 50, 0.02
 EPOCHS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300)  # after which the collapse is measured
 SCALES = (1, 4, 16, 64)
 
@@ -53,7 +53,7 @@ def measured_row(model: Embedder, epoch: int, seen: tuple[Tensor, Tensor], test:
 
 
 def collapse_history(epochs: tuple[int, ...] = EPOCHS, tau: float = 5e-3) -> list[Row]:
-    """Soft-max without bias on 1,000 digits, d = 64: SGD with momentum 0.9, weight penalty tau, a cosine from 0.05
+    """Soft-max without bias on 1,000 digits, d = 64: SGD with momentum 0.9, weight penalty tau, a cosine from 0.02
     to 0 at the last of EPOCHS: a shorter history is the beginning of the stored one."""
     runtime.seed(0, threads=1)
     model, mnist = dense_embedder(), data.load("mnist")
@@ -78,6 +78,17 @@ def collapse_history(epochs: tuple[int, ...] = EPOCHS, tau: float = 5e-3) -> lis
     return rows
 
 
+def free_history(
+    steps: tuple[int, ...], *, tau: float = 5e-3, K: int = 10, d: int = 16, generator: Generator | None = None
+) -> list[Collapse]:
+    """NC1 to NC4 of free features, five of each of K classes, after so many steps (rising) of `descend` on soft-max."""
+    free, rows, done = free_features(K, 5, d, generator=generator), list[Collapse](), 0
+    for step in steps:
+        free, done = descend(free, softmax_loss, tau=tau, steps=step - done), step
+        rows.append(neural_collapse(free.features, free.y, free.weights, free.features @ free.weights.T))
+    return rows
+
+
 class Scaled(NamedTuple):
     """Of one scale s: the mean loss and its floor; of the cosines between two class directions the mean, the smallest
     and the largest; the share right of the test digits (NaN without a network)."""
@@ -96,8 +107,8 @@ def scaled(s: float, features: Tensor, weights: Tensor, y: Tensor, accuracy: flo
     u = unit(class_means(unit(features), y))
     between = (u @ u.T)[~torch.eye(len(u), dtype=torch.bool)]
     loss, floor = normface_loss(features, weights, y, s=s), normalised_softmax_bound(torch.tensor(s).double(), len(u))
-    ends = (float(v) for v in (between.mean(), between.min(), between.max()))
-    return Scaled(s, float(loss), float(floor), *ends, accuracy)
+    mean, low, high = (float(v) for v in (between.mean(), between.min(), between.max()))
+    return Scaled(s, float(loss), float(floor), mean, low, high, accuracy)
 
 
 def scaled_network(s: float, steps: int = 500) -> Scaled:

@@ -114,10 +114,18 @@ def test_embedders_have_the_shapes_they_state(model, x, d, parameters) -> None:
 def test_free_features_reach_the_floor_where_the_dimension_allows() -> None:
     """Ten classes, s = 1: log(1 + 9 exp(-10/9)) = 1.3769, cosines -1/9; not in the plane."""
     found = terminal.scaled_free(1, 9, steps=600, generator=runtime.generator(0, "cpu"))
-    assert found.floor == pytest.approx(1.376944, abs=1e-6) and 0 <= found.loss - found.floor < 1e-6
+    assert found.floor == pytest.approx(1.376935, abs=1e-6) and 0 <= found.loss - found.floor < 1e-6
     assert found.smallest == pytest.approx(-1 / 9, abs=1e-3) and found.largest == pytest.approx(-1 / 9, abs=1e-3)
     plane = terminal.scaled_free(1, 2, steps=600, generator=runtime.generator(0, "cpu"))
     assert plane.loss > plane.floor + 0.1
+
+
+def test_free_features_collapse_to_the_last_digit_in_enough_dimensions_and_not_in_the_plane() -> None:
+    g = runtime.generator(0, "cpu")
+    first, last = terminal.free_history((1, 3000), tau=2e-2, generator=g)
+    assert first.variability > 0.1 and max(last) < 1e-6
+    (plane,) = terminal.free_history((3000,), tau=2e-2, d=2, generator=g)
+    assert plane.variability < 1e-6 and plane.equiangle > 0.3
 
 
 def test_a_shorter_history_of_the_collapse_is_its_beginning() -> None:

@@ -23,8 +23,8 @@ def plane(embeddings: Mapping[str, tuple[Tensor, Tensor | None]], y: Tensor, *, 
             panel.annotate(str(k), (1.12 * reach * place / place.norm()).tolist(), color=colour, ha="center",
                            va="center", fontsize=13)  # fmt: skip
             if weights is not None:
-                panel.plot(*np.stack([np.zeros(2), reach * (weights[k] / weights[k].norm()).detach().numpy()], 1), color=colour,
-                           linewidth=1, alpha=0.6)  # fmt: skip
+                ray = reach * (weights[k] / weights[k].norm()).detach()
+                panel.plot((0, ray[0]), (0, ray[1]), color=colour, linewidth=1, alpha=0.6)
         panel.set(title=name, aspect="equal")
         panel.set_axis_off()
         panel.set(xlim=(-1.3 * reach, 1.3 * reach), ylim=(-1.3 * reach, 1.3 * reach))
