@@ -114,7 +114,7 @@ def test_embedders_have_the_shapes_they_state(model, x, d, parameters) -> None:
 def test_free_features_reach_the_floor_where_the_dimension_allows() -> None:
     """Ten classes, s = 1: log(1 + 9 exp(-10/9)) = 1.3769, cosines -1/9; not in the plane."""
     found = terminal.scaled_free(1, 9, steps=600, generator=runtime.generator(0, "cpu"))
-    assert found.floor == pytest.approx(1.376935, abs=1e-6) and 0 <= found.loss - found.floor < 1e-6
+    assert found.floor == pytest.approx(1.376935, abs=1e-6) and abs(found.loss - found.floor) < 1e-6
     assert found.smallest == pytest.approx(-1 / 9, abs=1e-3) and found.largest == pytest.approx(-1 / 9, abs=1e-3)
     plane = terminal.scaled_free(1, 2, steps=600, generator=runtime.generator(0, "cpu"))
     assert plane.loss > plane.floor + 0.1
