@@ -138,8 +138,8 @@ def rows_of(y: Tensor, K: int, n: int, generator: Generator) -> Callable[[Tensor
 
     def drawn(classes: Tensor) -> Tensor:
         chosen = [rows[k] for k in classes.tolist()]
-        places = [torch.randperm(len(row), generator=generator)[:n].to(y.device) for row in chosen]
-        return torch.cat([row[place] for row, place in zip(chosen, places, strict=True)])
+        orders = [torch.randperm(len(row), generator=generator, device=generator.device) for row in chosen]
+        return torch.cat([row[order[:n].to(y.device)] for row, order in zip(chosen, orders, strict=True)])
 
     return drawn
 
@@ -159,7 +159,7 @@ def train(
     """Adam, a cosine schedule from `peak`, batches of P classes and n pictures of each, batch = (P, n); `change` draws
     another view of the pictures. With one state of the generator every objective sees the same batches.
 
-    data: x (N, C, H, W), y (N,) of classes 0 ... K - 1, where model has its weights (K, d); generator on the CPU.
+    data: x (N, C, H, W), y (N,) of classes 0 ... K - 1, where model has its weights (K, d).
     """
     (x, y), K, (P, n), step = data, len(model.weight), batch, 0
     drawn = rows_of(y, K, n, generator)

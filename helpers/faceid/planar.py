@@ -121,6 +121,13 @@ def geometry(seen: Tensor, y_seen: Tensor, features: Tensor, y: Tensor) -> Geome
     return Geometry(angle, distance, mean, float(within.median()), float(gaps.min()), float(gaps.max()), margin)
 
 
+def order_on_circle(features: Tensor, y: Tensor) -> list[int]:
+    """The classes as their directions follow one another around the circle, from class 0 on."""
+    directions = class_means(unit(features), y)
+    order = torch.atan2(directions[:, 1], directions[:, 0]).argsort().tolist()
+    return order[order.index(0) :] + order[: order.index(0)]
+
+
 def planar_geometry(model: nn.Module, tests: int = 10_000) -> Geometry:
     """The geometry of an embedder on MNIST: directions and means from 10,000 training digits, measured on the test."""
     mnist, device = data.load("mnist"), next(model.parameters()).device

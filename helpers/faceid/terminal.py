@@ -105,7 +105,7 @@ class Scaled(NamedTuple):
 def scaled(s: float, features: Tensor, weights: Tensor, y: Tensor, accuracy: float = float("nan")) -> Scaled:
     """What features (N, d), weights (K, d) and labels (N,) reach with the logits s cos theta."""
     u = unit(class_means(unit(features), y))
-    between = (u @ u.T)[~torch.eye(len(u), dtype=torch.bool)]
+    between = (u @ u.T)[~torch.eye(len(u), dtype=torch.bool, device=u.device)]
     loss, floor = normface_loss(features, weights, y, s=s), normalised_softmax_bound(torch.tensor(s).double(), len(u))
     mean, low, high = (float(v) for v in (between.mean(), between.min(), between.max()))
     return Scaled(s, float(loss), float(floor), mean, low, high, accuracy)

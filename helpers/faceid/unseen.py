@@ -45,8 +45,8 @@ def small_faces() -> tuple[Tensor, Tensor]:
 
 def unseen_people(split: int) -> Tensor:
     """The 10 of 40 people that split 0, 1, ... keeps for the test: four splits in a row are disjoint. (10,)."""
-    order = torch.randperm(PEOPLE, generator=runtime.generator(split // 4, "cpu"))
-    return order.chunk(4)[split % 4]
+    generator = runtime.generator(split // 4, "cpu")
+    return torch.randperm(PEOPLE, generator=generator, device=generator.device).cpu().chunk(4)[split % 4]
 
 
 def parted(split: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -61,17 +61,18 @@ def another_view(x: Tensor, generator: Generator) -> Tensor:
     time, darker or lighter by 15 %, with a little noise."""
 
     def uniform(*shape: int) -> Tensor:
-        return 2 * torch.rand(*shape, generator=generator) - 1
+        return (2 * torch.rand(*shape, generator=generator, device=generator.device) - 1).to(x.device)
 
     n = len(x)
     turn, zoom, mirror = 0.1 * uniform(n), 1 + 0.07 * uniform(n), uniform(n).sign()
-    to = torch.zeros(n, 2, 3)
+    to = torch.zeros(n, 2, 3, device=x.device)
     to[:, 0, 0], to[:, 0, 1] = zoom * turn.cos() * mirror, -zoom * turn.sin()
     to[:, 1, 0], to[:, 1, 1] = zoom * turn.sin() * mirror, zoom * turn.cos()
     to[:, :, 2] = 0.08 * uniform(n, 2)
     grid = F.affine_grid(to, list(x.shape), align_corners=False)
     moved = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    return moved * (1 + 0.15 * uniform(n, 1, 1, 1)) + 0.02 * torch.randn(x.shape, generator=generator)
+    darker = moved * (1 + 0.15 * uniform(n, 1, 1, 1))
+    return darker + 0.02 * torch.randn(x.shape, generator=generator, device=generator.device).to(x.device)
 
 
 class Verified(NamedTuple):

@@ -117,6 +117,15 @@ def test_geometry_of_points_whose_angles_are_known() -> None:
     assert planar.share_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
 
 
+def test_no_class_passes_another_on_the_circle() -> None:
+    """The order of the start is the order of the end for every loss but the one that collapses."""
+    y, history = data.load("mnist").y_test[: planar.SHOWN], measured.planar_history()
+    start = planar.order_on_circle(history[0, 0], y)
+    assert start == [0, 4, 5, 8, 3, 9, 1, 2, 7, 6]
+    for loss, features in zip(planar.LOSSES, history[:, -1], strict=True):
+        assert (planar.order_on_circle(features, y) == start) == (loss != "triplet, batch-hard")
+
+
 def test_from_random_weights_normalised_losses_do_no_better() -> None:
     cold, warm = (measured.load(part)["geometry"] for part in ("cold", "planar"))
     assert set(cold) == set(planar.COLD)

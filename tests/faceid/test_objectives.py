@@ -16,7 +16,7 @@ def batch(d: int = 5) -> tuple[Embedder, torch.Tensor, torch.Tensor]:
     """A model whose features are its input: four classes, three samples of each."""
     runtime.seed(0)
     y = torch.arange(4).repeat_interleave(3)
-    return Embedder(torch.nn.Identity(), 4, d), torch.randn(12, d) + 2 * torch.eye(4, d)[y], y
+    return Embedder(torch.nn.Identity(), 4, d).to(y.device), torch.randn(12, d) + 2 * torch.eye(4, d)[y], y
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -79,7 +79,7 @@ def test_batches_hold_different_rows_of_the_classes_asked_for() -> None:
 
 def test_every_loss_sees_the_same_batches_and_training_can_be_repeated_to_the_bit() -> None:
     x, y = torch.rand(40, 1, 28, 28), torch.arange(10).repeat(4)
-    start, seen, ends = digit_embedder(), [], []
+    start, seen, ends = digit_embedder().to(x.device), [], []
     for objective in (objectives.soft_max, objectives.soft_max, objectives.contrastive(1.0)):
         views: list[torch.Tensor] = []
         model = copy.deepcopy(start)
@@ -107,14 +107,14 @@ def test_every_loss_sees_the_same_batches_and_training_can_be_repeated_to_the_bi
     ],
 )
 def test_embedders_have_the_shapes_they_state(model, x, d, parameters) -> None:
-    assert model.eval()(x).shape == (3, d)
+    assert model.to(x.device).eval()(x).shape == (3, d)
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
 def test_free_features_reach_the_floor_where_the_dimension_allows() -> None:
     """Ten classes, s = 1: log(1 + 9 exp(-10/9)) = 1.3769, cosines -1/9; not in the plane."""
     found = terminal.scaled_free(1, 9, steps=600, generator=runtime.generator(0, "cpu"))
-    assert found.floor == pytest.approx(1.376935, abs=1e-6) and 0 <= found.loss - found.floor < 1e-6
+    assert found.floor == pytest.approx(1.376935, abs=1e-6) and abs(found.loss - found.floor) < 1e-6
     assert found.smallest == pytest.approx(-1 / 9, abs=1e-3) and found.largest == pytest.approx(-1 / 9, abs=1e-3)
     plane = terminal.scaled_free(1, 2, steps=600, generator=runtime.generator(0, "cpu"))
     assert plane.loss > plane.floor + 0.1
