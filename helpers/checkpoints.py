@@ -2,8 +2,10 @@
 
 A checkpoint is data/checkpoints/NAME.safetensors (the weights) and NAME.json (its card: the recipe, the command that
 rebuilds it, the function that builds the network, the metrics reached, the SHA-256 of the weights and of the card
-itself, the version of torch). Loading reads the two files and imports the builder alone. The recipe is a function in
-helpers/<lecture>/recipes.py, registered with @recipe, and is imported only to build.
+itself, the version of torch). The card of a network that was trained to withstand attacks also holds the verdict on
+it, which `python -m helpers.checkpoints --judge NAME` measures anew. Loading reads the two files and imports the
+builder alone. The recipe is a function in helpers/<lecture>/recipes.py, registered with @recipe, and is imported only
+to build.
 """
 
 import argparse
@@ -26,7 +28,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
 
 class Recipe(NamedTuple):
     """How a checkpoint is made: the untrained network, its training in place, its metrics, float16 or bytes on disk,
-    and its origin where it was made elsewhere: source, licence, credit."""
+    its origin where it was made elsewhere (source, licence, credit), and the verdict of a judge."""
 
     model: Callable[[], nn.Module]
     train: Callable[[nn.Module], object]
@@ -34,6 +36,7 @@ class Recipe(NamedTuple):
     half: bool
     even: bool
     origin: Mapping[str, str]
+    judge: Callable[[nn.Module], dict[str, Any]] | None
 
 
 _recipes: dict[str, Recipe] = {}
@@ -47,18 +50,20 @@ def recipe(
     half: bool = False,
     even: bool = False,
     origin: Mapping[str, str] = MappingProxyType({}),
+    judge: Callable[[nn.Module], dict[str, Any]] | None = None,
 ) -> Callable[[Callable[[nn.Module], object]], Callable[[nn.Module], object]]:
     """Register train(model) -> anything, which trains in place, as the recipe of the checkpoint `name`.
 
     model() is the untrained network; measure(model) -> {metric: number} is taken from the weights as they are stored
     (rounded to float16 if `half`; as bytes, without a loss, where `even` and they are so spaced), and taken again by a
-    test; `origin` goes on the card. Raises ValueError if `name` has a recipe already.
+    test; `origin` goes on the card. judge(model) -> what the card says of its robustness, too dear to be taken again
+    whole. Raises ValueError if `name` has a recipe already.
     """
     if name in _recipes:
         raise ValueError(f"name must be new, but there is a recipe for {name!r} in {_recipes[name].train.__module__}")
 
     def register(train: Callable[[nn.Module], object]) -> Callable[[nn.Module], object]:
-        _recipes[name] = Recipe(model, train, measure, half, even, origin)
+        _recipes[name] = Recipe(model, train, measure, half, even, origin, judge)
         return train
 
     return register
@@ -90,7 +95,8 @@ def load(name: str, device: torch.device | str | None = None) -> nn.Module:
 
 
 def card(name: str) -> dict[str, Any]:
-    """The card of the checkpoint `name`: recipe, rebuild, model, parameters, metrics, sha256, torch, seal.
+    """The card of the checkpoint `name`: recipe, rebuild, model, parameters, metrics, sha256, torch, seal,
+    and verdict where there is one.
 
     Raises ValueError for an unknown name, OSError if the card is missing, damaged, or was changed by hand.
     """
@@ -138,9 +144,24 @@ def build(name: str) -> dict[str, float]:
         "sha256": sha256(weights),
         "torch": torch.__version__,
     }
+    if chosen.judge is not None:
+        facts["verdict"] = chosen.judge(model)
     write_atomically(FOLDER / f"{name}.safetensors", lambda path: path.write_bytes(weights))
     write_card(FOLDER / f"{name}.json", facts)
     return metrics
+
+
+def judge(name: str) -> dict[str, Any]:
+    """Measure the verdict on the stored network `name` again, write it on its card, and return it.
+
+    Raises ValueError for an unknown name, or for a network that nobody judges.
+    """
+    by = find(name).judge
+    if by is None:
+        raise ValueError(f"the recipe of {name!r} names no judge of its robustness")
+    facts = card(name) | {"verdict": by(load(name))}
+    write_card(FOLDER / f"{name}.json", {key: value for key, value in facts.items() if key != "seal"})
+    return facts["verdict"]
 
 
 def find(name: str) -> Recipe:
@@ -201,15 +222,17 @@ def _full_name(function: Callable[..., object]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """`python -m helpers.checkpoints [NAME ...]`: rebuild the checkpoints named, or list them all."""
+    """`python -m helpers.checkpoints [--judge] [NAME ...]`: rebuild or judge those named, or list them all."""
     parser = argparse.ArgumentParser(prog="python -m helpers.checkpoints", description="Rebuild checkpoints.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a checkpoint; without any, all are listed")
-    chosen = parser.parse_args(arguments).names
+    parser.add_argument("--judge", action="store_true", help="train nothing: measure the verdicts on the cards again")
+    options = parser.parse_args(arguments)
+    chosen = options.names
     for name in chosen:
         if name not in names():
             parser.error(f"no recipe for {name!r}; there are {', '.join(names())}")
     for name in chosen:
-        print(name, _text(build(name)))
+        print(name, judge(name) if options.judge else _text(build(name)))
     if not chosen:
         for name in names():
             stored = (FOLDER / f"{name}.json").exists()

@@ -202,6 +202,28 @@ def test_loading_imports_the_builder_and_no_lecture(monkeypatch):
     assert ours == {f"helpers.{name}" for name in ("checkpoints", "files", "models", "runtime")}
 
 
+def test_a_verdict_stands_on_the_card_and_is_measured_again_without_training(folder, capsys):
+    found = iter(({"left": 7}, {"left": 6}))
+    checkpoints.recipe("tiny_judged", model=tiny, measure=total, judge=lambda model: next(found))(trained)
+    checkpoints.build("tiny_judged")
+    before = checkpoints.card("tiny_judged")
+    assert before["verdict"] == {"left": 7}
+    checkpoints.main(["--judge", "tiny_judged"])
+    assert "tiny_judged {'left': 6}" in capsys.readouterr().out
+    after = checkpoints.card("tiny_judged")
+    assert after["verdict"] == {"left": 6}
+    assert {k: v for k, v in after.items() if k not in ("verdict", "seal")} == {
+        k: v for k, v in before.items() if k not in ("verdict", "seal")
+    }
+
+
+def test_a_network_that_nobody_judges_is_named():
+    checkpoints.build("tiny")
+    assert "verdict" not in checkpoints.card("tiny")
+    with pytest.raises(ValueError, match="the recipe of 'tiny' names no judge"):
+        checkpoints.judge("tiny")
+
+
 def test_a_network_that_has_changed_since_is_refused(monkeypatch):
     checkpoints.build("tiny")
     monkeypatch.setattr(nn, "BatchNorm1d", lambda width: nn.Linear(width, 1))

@@ -1,4 +1,4 @@
-"""Lecture 7's attacks beside the bare loop, torchattacks and foolbox: seconds, and what was reached for them.
+"""Lecture 7's attacks beside the bare loop, torchattacks, foolbox, AutoAttack: seconds, and what was reached for them.
 
 Same network, images, constants and number of steps for both, in turns in one run. Faster and weaker does not count:
 under each ratio of seconds stand the images fooled and the norms, ours first. On a CPU one thread works and its CPU
@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data, runtime
-from helpers.attacks import blackbox, minimum_norm
+from helpers.attacks import blackbox, minimum_norm, team
 from helpers.attacks.threat import margin, outcome
 from tools.bench import Row, table
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 Rival = tuple[str, Attack, float]  # name, attack, the ratio of seconds, ours over theirs, to hold
-PEERS = ("foolbox", "torchattacks")
+PEERS = ("foolbox", "pyautoattack", "torchattacks")
 MISSING = (
-    "attacks: the rows beside torchattacks and foolbox are left out: `make peers PEERS=attacks` measures them, in an "
-    "environment of their own"
+    "attacks: the rows beside torchattacks, foolbox and AutoAttack are left out: `make peers PEERS=attacks` measures "
+    "them, in an environment of their own"
 )
 
 
@@ -68,6 +68,17 @@ def of_torchattacks(name: str, *, targeted: bool = False, **options: Any) -> Att
         if targeted:
             peer.set_mode_targeted_by_label(quiet=True)
         return peer(x, y)
+
+    return attack
+
+
+def of_autoattack(eps: float) -> Attack:
+    """AutoAttack's standard team in the l_inf ball, as its authors fixed it, from seed 0."""
+    import pyautoattack
+
+    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        peer = pyautoattack.AutoAttack(model, eps=eps, seed=0, device=x.device)
+        return peer.run_standard_evaluation(x, y, batch_size=len(x))[0]
 
     return attack
 
@@ -163,6 +174,16 @@ def bench_pixels(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
     yield from duel("one pixel, 3,069 queries", rivals, model, few, labels, p=0, rounds=1)
 
 
+def bench_team(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Iterator[Row]:
+    """The fixed team beside AutoAttack's standard one, on the same images: ten minutes for 300 digits."""
+    torch.manual_seed(0)
+    ours, verdict = clocked(lambda m, x, y: team.robust_accuracy(m, x, y, eps).left, model, x, y)
+    theirs, x_adv = clocked(of_autoattack(eps), model, x, y)
+    left = int((~outcome(model, x, x_adv, y).success).sum())
+    yield f"team, {len(x)} digits at {eps} / AutoAttack: seconds", ours / theirs, 1.0, ""
+    yield f"  left {int(verdict.sum())}, {left}: behind by", float(int(verdict.sum()) - left), 0.0, ""
+
+
 def rows() -> Iterator[Row]:
     """PGD beside the bare loop, and, where they are installed, everything beside torchattacks and foolbox."""
     device, mnist = runtime.device(), data.load("mnist")
@@ -176,6 +197,7 @@ def rows() -> Iterator[Row]:
         if peers:
             robust = checkpoints.load("mnist_robust", device)
             yield from bench_pgd(robust, x[:64], y[:64], eps=0.3, rounds=3, peers=True)
+            yield from bench_team(robust, x[:300], y[:300], eps=0.3)
             yield from bench_minimum_norm(model, x[:256], y[:256])
             yield from bench_pixels(model, x, y)
         else:

@@ -109,21 +109,10 @@ def lock(root: Path) -> None:
 
 
 def main() -> int:
-    """Runs the command; a failure is one sentence on stderr."""
-    for stream in (sys.stdout, sys.stderr):  # a path may hold what the terminal's encoding lacks
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        lock(ROOT) if "--lock" in sys.argv[1:] else make(ROOT)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(installer.explain_error(error, ROOT), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. The next make begins the environment anew; what was down-loaded is kept.", file=sys.stderr)
-        return 130
-    return 0
+    """Makes .venv, or writes the lock."""
+    work = lock if "--lock" in sys.argv[1:] else make
+    again = "Stopped. The next make begins the environment anew; what was down-loaded is kept."
+    return installer.status(lambda: work(ROOT), ROOT, again)
 
 
 if __name__ == "__main__":

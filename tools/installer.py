@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,22 @@ def explain(output: str, free: int) -> str:
 def explain_error(error: OSError, root: Path) -> str:
     """One sentence for a file that could not be made."""
     return f"{explain(str(error), free_space(root))} ({error.strerror}: {error.filename})"
+
+
+def status(work: Callable[[], int | None], root: Path, stopped: str = "Stopped.") -> int:
+    """What work() returns, for the shell to see; a failure is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # a path may hold what the terminal's encoding lacks
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return work() or 0
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+    except OSError as error:
+        print(explain_error(error, root), file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"\n{stopped}", file=sys.stderr)
+        return 130
+    return 1
 
 
 def free_space(root: Path) -> int:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.installer import Failure, alone, explain_error
+from tools.installer import Failure, alone, status
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ".course.json"
@@ -162,23 +162,19 @@ def command(work: Path, flags: list[str]) -> list[str]:
     return [sys.executable, "-m", "jupyterlab", *places, *flags]
 
 
+def say(work: Path) -> None:
+    """Brings the lectures, one make lab at a time, and says what became of each copy."""
+    with alone(ROOT, "make lab"):
+        lines = bring(ROOT / "lectures", work)
+    print(*lines, "Your notebooks are in work/. JupyterLab opens; Ctrl-C here ends it.", sep="\n", flush=True)
+
+
 def main() -> int:
     """Brings the lectures and becomes JupyterLab; COURSE_WORK tells the exercises where verdicts are kept."""
-    for stream in (sys.stdout, sys.stderr):  # a path may hold what the terminal's encoding lacks
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     work = ROOT / "work"
-    try:
-        with alone(ROOT, "make lab"):
-            lines = bring(ROOT / "lectures", work)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(explain_error(error, ROOT), file=sys.stderr)
-        return 1
-    for line in lines:
-        print(line)
-    print("Your notebooks are in work/. JupyterLab opens; Ctrl-C here ends it.", flush=True)
+    failed = status(lambda: say(work), ROOT)
+    if failed:
+        return failed
     quiet_settings(Path(sys.prefix))
     os.chdir(work)
     os.environ["COURSE_WORK"] = str(work)

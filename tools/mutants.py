@@ -6,11 +6,12 @@ no mistake, though edited, stands in tests/<word>/equivalent.py with the reason.
 
 import argparse
 import importlib
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Collection
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 
 import torch
 
@@ -47,7 +48,7 @@ def survivors(
     return number, found
 
 
-def _job(job: tuple[str, str, int, bool]) -> tuple[str, str, int, list[tuple[str, int]], float]:
+def _job(job: tuple[str, str, int, bool]) -> tuple[str, int, list[tuple[str, int]], float]:
     torch.set_num_threads(1)
     word, number, times, gpu = job
     (exercise,) = (e for e in exercises(word) if e.number == number)
@@ -58,7 +59,7 @@ def _job(job: tuple[str, str, int, bool]) -> tuple[str, str, int, list[tuple[str
             tested, found = survivors(word, exercise, times, without)
     else:
         tested, found = survivors(word, exercise, times)
-    return f"{number} {exercise.name}", word, tested, found, time.perf_counter() - start
+    return f"{number} {exercise.name}", tested, found, time.perf_counter() - start
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,8 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.chosen or {word, e.number} & set(options.chosen)
     ]
     total, alive = 0, 0
-    with multiprocessing.get_context("spawn").Pool(min(len(jobs), os.cpu_count() or 1)) as pool:
-        for name, _, tested, found, seconds in pool.imap_unordered(_job, jobs):
+    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_job, job) for job in jobs]):
+            name, tested, found, seconds = done.result()
             total, alive = total + tested, alive + len(found)
             print(f"{name}: {len(found)} of {tested} mutants survive ({seconds:.0f} s)", flush=True)
             for edit, passed in found:

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tools import installer
-from tools.installer import UV, Failure, python_of, run
+from tools.installer import UV, python_of, run
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOLUTION = {"lowest": "lowest-direct", "newest": "highest"}
@@ -96,21 +97,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = sorted(set(options.names) - set(sets(ROOT)))
     if unknown or (options.names and options.kind != "peers"):
         parser.error(f"no set of peers {', '.join(unknown)}; there are {', '.join(sets(ROOT))}")
+    return installer.status(partial(_run, options), ROOT)
+
+
+def _run(options: argparse.Namespace) -> int:
     python = options.python or ("3.11" if options.kind == "lowest" else sys.executable)
-    try:
-        if options.kind == "peers":
-            failed = [name for name in options.names or sets(ROOT) if not peers(ROOT, name, python)]
-        else:
-            failed = [] if bounds(ROOT, options.kind, python, options.lecture) else [options.kind]
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(installer.explain_error(error, ROOT), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    if options.kind == "peers":
+        failed = [name for name in options.names or sets(ROOT) if not peers(ROOT, name, python)]
+    else:
+        failed = [] if bounds(ROOT, options.kind, python, options.lecture) else [options.kind]
     print(f"failed: {', '.join(failed)}" if failed else "passed", flush=True)
     return 1 if failed else 0
 

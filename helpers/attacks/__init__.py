@@ -9,20 +9,18 @@ all share (threat) and the training against them (defence).
 """
 
 from helpers.attacks.apgd import (
-    Verdict,
     apgd_targeted,
     dlr,
-    exact_interval,
-    robust_accuracy,
     targeted_dlr,
 )
 from helpers.attacks.blackbox import (
     distinct_triples,
     one_pixel,
     paint,
+    paired,
     side,
     square,
-    transfer_matrix,
+    transferred,
 )
 from helpers.attacks.defence import (
     Sharpened,
@@ -35,10 +33,14 @@ from helpers.attacks.defence import (
 )
 from helpers.attacks.gradient import (
     ascend,
-    bim,
     fgsm,
     mi_fgsm,
     random_start_fgsm,
+)
+from helpers.attacks.hyperplane import (
+    fab,
+    fab_step,
+    to_hyperplane,
 )
 from helpers.attacks.linear import (
     Linear,
@@ -67,6 +69,7 @@ from helpers.attacks.penalty import (
     two_loops,
 )
 from helpers.attacks.pgd import (
+    bim,
     pgd_l0,
     pgd_l1,
     pgd_l2,
@@ -96,6 +99,11 @@ from helpers.attacks.saliency import (
     class_gradients,
     jsma,
     jsma_saliency,
+)
+from helpers.attacks.team import (
+    Verdict,
+    exact_interval,
+    robust_accuracy,
 )
 from helpers.attacks.threat import (
     Counted,
@@ -134,14 +142,14 @@ __all__ = [
     "Counted", "Eps", "Linear", "Loss", "Model", "Outcome", "Sharpened", "Verdict", "adversarial_loss",
     "adversarial_training_step", "apgd_targeted", "ascend", "attack", "best_pair", "bim", "box_lbfgs",
     "carlini_wagner", "carlini_wagner_objective", "check_batch", "check_logits", "class_gradients", "clip_linf",
-    "cross_entropy", "deepfool", "deepfool_step", "distance_to_half", "distinct_triples", "dlr", "dual",
-    "evaluate", "evaluating", "exact_interval", "fgsm", "fit_logistic", "fooling_rate", "goal",
+    "cross_entropy", "deepfool", "deepfool_step", "distance_to_half", "distinct_triples", "dlr", "dual", "evaluate",
+    "evaluating", "exact_interval", "fab", "fab_step", "fgsm", "fit_logistic", "fooling_rate", "goal",
     "input_gradient", "jacobian", "jsma", "jsma_saliency", "kl_divergence", "lbfgs", "margin", "median_norm",
-    "mi_fgsm", "nearer", "norm", "one_pixel", "open_box", "outcome", "paint", "per_image", "pgd_l0", "pgd_l1",
+    "mi_fgsm", "nearer", "norm", "one_pixel", "open_box", "outcome", "paint", "paired", "per_image", "pgd_l0", "pgd_l1",
     "pgd_l2", "pgd_linf", "power", "project", "project_l0", "project_l1", "project_l2", "project_linf",
-    "random_in_ball", "random_start_fgsm", "robust_accuracy", "robust_logistic_loss", "search_constant",
-    "shuffled", "side", "singular_perturbation", "smallest_eps", "sparse_ascent", "spread", "square",
-    "steepest_ascent", "targeted_dlr", "top_k", "top_k_gap", "top_k_success", "towards_clean", "trades_attack",
-    "trades_loss", "train_trades", "transfer_matrix", "tsipras_accuracy", "tsipras_sample", "two_loops",
+    "random_in_ball", "random_start_fgsm", "robust_accuracy", "robust_logistic_loss", "search_constant", "shuffled",
+    "side", "singular_perturbation", "smallest_eps", "sparse_ascent", "spread", "square", "steepest_ascent",
+    "targeted_dlr", "to_hyperplane", "top_k", "top_k_gap", "top_k_success", "towards_clean", "trades_attack",
+    "trades_loss", "train_trades", "transferred", "tsipras_accuracy", "tsipras_sample", "two_loops",
     "universal_deepfool", "universal_sgd", "universal_step", "worst_case",
 ]  # fmt: skip

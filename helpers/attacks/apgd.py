@@ -1,33 +1,20 @@
-r"""Attacks without a step to choose: APGD on the cross-entropy and on the DLR loss, and the fixed team of judges."""
+r"""Attacks without a step to choose: APGD on the cross-entropy and on the DLR loss."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+import math
 
 import torch
 from torch import Generator, Tensor
 
-from helpers.attacks.blackbox import square
 from helpers.attacks.projections import Eps, clip_linf, per_image, random_in_ball, spread
-from helpers.attacks.threat import (
-    Loss,
-    Model,
-    attack,
-    cross_entropy,
-    evaluating,
-    input_gradient,
-    margin,
-    outcome,
-    worst_case,
-)
+from helpers.attacks.threat import Loss, Model, attack, cross_entropy, input_gradient, margin
 from helpers.checks import at_least
 
 
 def dlr(logits: Tensor, y: Tensor) -> Tensor:
     r"""-(z_y - max_{k != y} z_k) / (z_(1) - z_(3)),  z_(1) >= z_(2) >= ... the sorted logits: (N, K), (N,) -> (N,).
 
-    The margin in units of the logits' own spread: no factor and no shift of the logits changes it, so sharpening them
-    masks nothing. Raises ValueError for K < 3. Croce & Hein 2020, equation 6.
+    The margin in units of the logits' own spread: no positive factor and no shift of the logits changes it, so
+    sharpening them masks nothing. Raises ValueError for K < 3. Croce & Hein 2020, equation 6.
     """
     at_least("K", logits.shape[1], 3)
     top = logits.topk(3).values
@@ -49,7 +36,7 @@ def checkpoints_of(steps: int) -> list[int]:
     """The steps at which APGD judges its step size: shares 0, 0.22, then gaps shorter by 0.03, at least 0.06."""
     shares, places = [0.0, 0.22], [0]
     while shares[-1] <= 1:
-        places.append(max(places[-1] + 1, round(shares[-1] * steps)))
+        places.append(max(places[-1] + 1, math.ceil(shares[-1] * steps - 1e-9)))  # 0.41 is 0.410...03 in floating point
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return places
 
@@ -136,55 +123,3 @@ def apgd_targeted(
         random_start=random_start,
         generator=generator,
     )
-
-
-class Verdict(NamedTuple):
-    """left (N,): which images no attack found; rate, and its exact 95 % interval; attacks: who judged."""
-
-    left: Tensor
-    rate: float
-    interval: tuple[float, float]
-    attacks: tuple[str, ...]
-
-    def per_class(self, y: Tensor) -> list[tuple[int, int]]:
-        """(left, images) of each label 0 ... max y."""
-        return [(int(self.left[y == k].sum()), int((y == k).sum())) for k in range(int(y.max()) + 1)]
-
-
-def exact_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper & Pearson's interval for a probability after `hits` of n: it covers at least as often as it says."""
-    from scipy import special  # here, since it costs a fifth of what torch costs to import
-
-    tail = (1 - confidence) / 2
-    low = float(special.betaincinv(hits, n - hits + 1, tail)) if hits else 0.0
-    high = float(special.betaincinv(hits + 1, n - hits, 1 - tail)) if hits < n else 1.0
-    return low, high
-
-
-def robust_accuracy(
-    model: Model,
-    x: Tensor,
-    y: Tensor,
-    eps: float,
-    *,
-    steps: int = 100,
-    queries: int = 1000,
-    ranks: Sequence[int] = range(1, 10),
-    generator: Generator | None = None,
-) -> Verdict:
-    r"""The fixed team in the l_inf ball, each on the images that all before it left: APGD on the cross-entropy, APGD on
-    the targeted DLR towards each rank, and the square attack.
-
-    An upper bound of the robust accuracy: it says what nobody found. After AutoAttack (Croce & Hein 2020), which has
-    the minimum-norm attack FAB besides, and 5,000 queries.
-    """
-    more: dict[str, Any] = {"eps": eps, "generator": generator}
-    team: dict[str, Callable[[Model, Tensor, Tensor], Tensor]] = {"APGD-CE": partial(apgd, steps=steps, **more)}
-    for rank in ranks:
-        team[f"APGD-DLR towards rank {rank}"] = partial(apgd_targeted, steps=steps, rank=rank, **more)
-    team[f"square, {queries} queries"] = partial(square, steps=queries, **more)
-    with evaluating(model):
-        found = worst_case(team.values(), model, x, y)
-    left = ~outcome(model, x, found, y).success
-    hits, n = int(left.sum()), len(left)
-    return Verdict(left, hits / n, exact_interval(hits, n), tuple(team))

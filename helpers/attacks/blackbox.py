@@ -10,11 +10,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from helpers.attacks.projections import Eps, per_image, project_l1, project_l2, project_linf, spread
+from helpers.attacks.projections import PROJECTIONS, Eps, per_image, spread
 from helpers.attacks.threat import Model, attack, evaluating, goal, margin
 from helpers.checks import at_least
-
-PROJECTIONS: dict[float, Callable[[Tensor, Tensor], Tensor]] = {1: project_l1, 2: project_l2, math.inf: project_linf}
 
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the steps: there a square's area is halved
 
@@ -141,22 +139,30 @@ def one_pixel(
 
 
 @torch.no_grad()
-def transfer_matrix(
+def transferred(
     models: Sequence[Model], x: Tensor, y: Tensor, attack: Callable[[Model, Tensor, Tensor], Tensor]
 ) -> Tensor:
-    r"""A_ij = share of images that fool model j when crafted on model i, among those that all models classify well.
+    r"""A_ijn: does image n fool model j when crafted on model i? Of the n that all models classify well.
 
-    -> (models, models), NaN when no image is classified correctly by all.
+    -> (models, models, images) bool, on the CPU.
     """
     right = torch.ones_like(y, dtype=torch.bool)
     for model in models:
         with evaluating(model):
             right &= margin(model(x), y) > 0
     x, y = x[right], y[right]
-    table = torch.full((len(models), len(models)), math.nan)
+    fooled = torch.zeros(len(models), len(models), len(x), dtype=torch.bool)
     for i, source in enumerate(models if len(x) else ()):
         x_adv = attack(source, x, y)
         for j, model in enumerate(models):
             with evaluating(model):
-                table[i, j] = (margin(model(x_adv), y) < 0).double().mean()
-    return table
+                fooled[i, j] = (margin(model(x_adv), y) < 0).cpu()
+    return fooled
+
+
+def paired(fooled: Tensor, i: int, j: int) -> tuple[float, float]:
+    """How much more the examples of model i fool than those of model j, on the targets that both share, and its
+    standard error over the images; fooled (models, models, images) is what `transferred` returns."""
+    shared = [k for k in range(len(fooled)) if k not in (i, j)]
+    difference = fooled[i, shared].double().mean(0) - fooled[j, shared].double().mean(0)
+    return difference.mean().item(), difference.std().item() / math.sqrt(len(difference))

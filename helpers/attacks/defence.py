@@ -1,5 +1,4 @@
-r"""Training against attacks: PGD and FGSM training, TRADES, a net that hides its gradients, and two facts in closed
-form."""
+r"""Training against attacks: PGD and FGSM training, TRADES; and a net that hides its gradients."""
 
 import copy
 import math

@@ -5,16 +5,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from helpers.attacks.apgd import apgd
 from helpers.attacks.blackbox import square
-from helpers.attacks.gradient import bim, fgsm
-from helpers.attacks.pgd import pgd_linf
-from helpers.attacks.threat import Model, cross_entropy, input_gradient, margin, outcome
+from helpers.attacks.gradient import fgsm
+from helpers.attacks.pgd import bim, pgd_linf
+from helpers.attacks.threat import Loss, Model, cross_entropy, input_gradient, margin, outcome
 
 
 def minus_margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -27,24 +26,28 @@ def checklist(
 ) -> dict[str, float]:
     """Accuracies under attacks that should agree on an honest network, and the share of gradients exactly 0.
 
-    other: the network whose examples are transferred. generator() is a new one for each attack.
+    other: the network whose examples are transferred. generator() is a new one for each attack. The number before a
+    name is that of the rule which it serves.
     """
 
     def left(x_adv: Tensor) -> float:
         return 1 - outcome(model, x, x_adv, y).success.double().mean().item()
 
     _, g = input_gradient(model, x, lambda z: cross_entropy(z, y))
-    twenty: dict[str, Any] = {"steps": 20, "generator": generator()}
+
+    def pgd(m: Model, eps: float, loss: Loss = cross_entropy) -> float:
+        return left(pgd_linf(m, x, y, eps=eps, steps=20, loss=loss, generator=generator()))
+
     return {
         "gradient exactly 0": (g.flatten(1) == 0).all(1).double().mean().item(),
-        "left by FGSM": left(fgsm(model, x, y, eps=eps)),
-        "left by BIM-20": left(bim(model, x, y, eps=eps, steps=20, step=eps / 8)),
-        "left by PGD-20": left(pgd_linf(model, x, y, eps=eps, **twenty)),
-        "PGD-20 on the margin": left(pgd_linf(model, x, y, eps=eps, loss=minus_margin, **twenty)),
-        "APGD-100": left(apgd(model, x, y, eps=eps, steps=100, generator=generator())),
-        "square, 500 queries": left(square(model, x, y, eps=eps, steps=500, generator=generator())),
-        "transferred PGD-20": left(pgd_linf(other, x, y, eps=eps, **twenty)),
-        "PGD-20 at eps 0.6": left(pgd_linf(model, x, y, eps=0.6, **twenty)),
+        "1 FGSM": left(fgsm(model, x, y, eps=eps)),
+        "1 PGD-20": pgd(model, eps),
+        "2 square, 500 queries": left(square(model, x, y, eps=eps, steps=500, generator=generator())),
+        "2 transferred PGD-20": pgd(other, eps),
+        "3 PGD-20 at eps 0.6": pgd(model, 0.6),
+        "4 PGD-20, the margin": pgd(model, eps, minus_margin),
+        "4 from x itself": left(bim(model, x, y, eps=eps, steps=20, step=eps / 8)),
+        "4 APGD-100": left(apgd(model, x, y, eps=eps, steps=100, generator=generator())),
     }
 
 

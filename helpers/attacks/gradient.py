@@ -1,7 +1,4 @@
-r"""More attacks with one gradient a step: BIM, FGSM from a random start, and PGD in the l_2, l_1 and l_0 balls.
-
-Called like those of helpers.attacks: attack(model, x, y, *, eps or budget, steps, ..., targeted=False, generator=None).
-"""
+r"""One gradient a step: FGSM, from x or from a random start, MI-FGSM, and the loop that all iterated attacks share."""
 
 import math
 from collections.abc import Callable
@@ -51,8 +48,8 @@ def ascend(
 def fgsm(model: Model, x: Tensor, y: Tensor, *, eps: Eps, targeted: bool = False) -> Tensor:
     r"""x_adv = clip(x + eps sign grad_x L(x, y)),  L the cross-entropy;  targeted: x - eps sign grad_x L.
 
-    Exact for a linear model: no delta in the l_inf ball raises <w, delta> above eps ||w||_1. Goodfellow et al. 2014,
-    section 4.
+    Exact for a linear model of two classes: no delta in the l_inf ball raises <w, delta> above eps ||w||_1. Goodfellow
+    et al. 2014, section 4.
     """
     _, g = input_gradient(model, x, lambda z: -cross_entropy(z, y) if targeted else cross_entropy(z, y))
     return (x + per_image(eps, x) * g.sign()).clamp(0, 1)
@@ -100,7 +97,7 @@ def random_start_fgsm(
     targeted: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""delta ~ U[-eps, eps];  x_adv = clip(x + P(delta + step sign grad L(clip(x + delta)))),  P onto the l_inf ball.
+    r"""x_0 = clip(x + u), u ~ U[-eps, eps];  x_adv = P(x_0 + step sign grad L(x_0)),  P onto the l_inf ball and [0, 1].
 
     step: 1.25 eps unless given. Wong et al. 2020, algorithm 3.
     """
@@ -109,18 +106,3 @@ def random_start_fgsm(
     start = (x + random_in_ball(x, eps, math.inf, generator)).clamp(0, 1)
     _, g = input_gradient(model, start, lambda z: -cross_entropy(z, y) if targeted else cross_entropy(z, y))
     return clip_linf(x, eps)(start + step * g.sign())
-
-
-@attack
-def bim(
-    model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, step: Eps | None = None, targeted: bool = False
-) -> Tensor:
-    r"""x_0 = x;  x_{t+1} = clip(x_t + step sign grad L(x_t)). The best iterate is returned.
-
-    step: eps / steps unless given, as in Dong et al. 2018; Kurakin et al. 2016, section 2.2, take one grey
-    level, 1/255, and min(255 eps + 4, 1.25 * 255 eps) steps.
-    """
-    eps = per_image(eps, x)
-    step = eps / steps if step is None else per_image(step, x, "step")
-    project = clip_linf(x, eps)
-    return ascend(model, y, lambda z, g: project(z + step * g.sign()), start=x, steps=steps, targeted=targeted)

@@ -1,7 +1,7 @@
-r"""The smallest perturbation that succeeds: DeepFool, Carlini-Wagner, L-BFGS, JSMA; bisection for any other attack.
+r"""The smallest perturbation that succeeds: DeepFool, and bisection for any attack in a ball.
 
-Called like those of helpers.attacks. Where no success was found the clean image comes back unchanged (JSMA: as far as
-it came), so that helpers.attacks.threat.outcome, which evaluates anew, counts it as a failure.
+Called like those of helpers.attacks. Where no success was found the clean image comes back unchanged, so that
+helpers.attacks.threat.outcome, which evaluates anew, counts it as a failure.
 """
 
 import math
@@ -115,7 +115,7 @@ def smallest_eps(
     """The minimum-norm form of a maximum-loss attack: bisection on eps in [0, largest], one per image.
 
     attack(model, x, y, eps) with eps (N,). Returns the success of smallest ||x_adv - x||_p, the clean image where
-    none was.
+    none was. A failure at eps is taken for one at every smaller eps, to which an attack need not keep: FGSM does not.
     """
     low, high = x.new_zeros(len(x)), x.new_full((len(x),), float(largest))
     eps, best, smallest = high, x, x.new_full((len(x),), math.inf)

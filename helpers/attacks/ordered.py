@@ -37,7 +37,7 @@ def top_k(
 
     targets (N, k) distinct labels, k < K. step: 2.5 eps / steps unless given. Success: helpers.attacks.top_k_success.
     The iterate with the smallest max_j h_j is returned. Raises ValueError for targeted=False: a ranking is a target.
-    Zhang & Wu 2020, section 3.2 (the ordered hinge).
+    A hinge for each place, after the baseline of Zhang & Wu 2020, section 3.2.
     """
     if not targeted:
         raise ValueError("top_k is targeted by its nature: targets hold the labels wanted, got targeted=False")

@@ -27,7 +27,7 @@ def carlini_wagner_objective(
     r"""||x_adv - x||_2^2 + c max(M, -kappa):  M = z_y - max_{k != y} z_k;  targeted at y: M = max_{k != y} z_k - z_y.
 
     x_adv, x (N, ...), logits (N, K) at x_adv, y (N,), c one number or (N,) -> (N,). kappa is the margin asked for.
-    Carlini & Wagner 2016, section V (f_6).
+    Carlini & Wagner 2016, section V (f_6) and VI.A (kappa).
     """
     return (x_adv - x).square().flatten(1).sum(1) + c * goal(logits, y, targeted).clamp(min=-kappa)
 
@@ -73,7 +73,7 @@ def carlini_wagner(
     c is found by bisection, one per image.
 
     Every iterate counts, and the closest success of all rounds is returned. Pixels of exactly 0 or 1 are first moved
-    into the open box: there atanh is infinite and its gradient nil. Carlini & Wagner 2016, section VI.A.
+    into the open box: there atanh is infinite and the gradient of tanh is 0. Carlini & Wagner 2016, section VI.A.
     """
     at_least("steps", steps, 1)
     at_least("kappa", kappa, 0)

@@ -1,18 +1,18 @@
 """Projected gradient descent in the l_inf, l_2, l_1 and l_0 balls."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
 from helpers.attacks.gradient import ascend
 from helpers.attacks.projections import (
+    PROJECTIONS,
     Eps,
     clip_linf,
     norm,
     per_image,
-    project_l1,
-    project_l2,
     random_in_ball,
     spread,
     steepest_ascent,
@@ -50,36 +50,17 @@ def pgd_linf(
     )
 
 
-@attack
-def pgd_l2(
-    model: Model,
-    x: Tensor,
-    y: Tensor,
-    *,
-    eps: Eps,
-    steps: int,
-    step: Eps | None = None,
-    loss: Loss = cross_entropy,
-    targeted: bool = False,
-    random_start: bool = True,
-    generator: Generator | None = None,
+def bim(
+    model: Model, x: Tensor, y: Tensor, *, eps: Eps, steps: int, step: Eps | None = None, targeted: bool = False
 ) -> Tensor:
-    r"""x_{t+1} = clip(x + P(x_t + step g / ||g||_2 - x)),  g = grad L(x_t),  P onto the l_2 ball.
+    r"""PGD from x itself: x_0 = x;  x_{t+1} = clip(x_t + step sign grad L(x_t)).
 
-    Starts from a random point of the ball; random_start=False: from x.
-
-    step: 2.5 eps / steps unless given. Clipping pulls towards x, so the point stays in the ball, but P and clip one
-    after the other are not the projection on the intersection. The best iterate is returned. Madry et al. 2017,
-    section 5.
+    step: eps / steps unless given, as in Dong et al. 2018; Kurakin et al. 2016, section 2.2, take one grey
+    level, 1/255, and min(255 eps + 4, 1.25 * 255 eps) steps.
     """
-    eps = per_image(eps, x)
-    step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
-
-    def move(z: Tensor, g: Tensor) -> Tensor:
-        return (x + project_l2(z + step * steepest_ascent(g, 2) - x, eps)).clamp(0, 1)
-
-    start = (x + random_in_ball(x, eps, 2, generator)).clamp(0, 1) if random_start else x
-    return ascend(model, y, move, start=start, steps=steps, loss=loss, targeted=targeted)
+    at_least("steps", steps, 1)
+    step = eps / steps if step is None else step
+    return pgd_linf(model, x, y, eps=eps, steps=steps, step=step, targeted=targeted, random_start=False)
 
 
 def sparse_ascent(z: Tensor, g: Tensor, k: int) -> Tensor:
@@ -91,11 +72,12 @@ def sparse_ascent(z: Tensor, g: Tensor, k: int) -> Tensor:
 
 
 @attack
-def pgd_l1(
+def pgd(
     model: Model,
     x: Tensor,
     y: Tensor,
     *,
+    p: float,
     eps: Eps,
     steps: int,
     step: Eps | None = None,
@@ -105,20 +87,28 @@ def pgd_l1(
     random_start: bool = True,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""x_{t+1} = clip(x + P(x_t + step d - x)),  P onto the l_1 ball,  d = sparse_ascent at x_t.
+    r"""x_{t+1} = clip(x + P(x_t + step d - x)),  P onto the l_p ball, p in {1, 2, inf};  g = grad L(x_t):
+    d = sign g (p = inf),  g / ||g||_2 (p = 2),  sparse_ascent of `fraction` of the pixels (p = 1).
 
-    Steepest ascent in l_1 (k = 1) moves a single pixel a step; here k = fraction of all. Starts from a random
-    point of the ball; random_start=False: from x. step: 2.5 eps / steps unless given. The best iterate is returned.
-    Tramer & Boneh 2019, section 3.
+    Starts from a random point of the ball; random_start=False: from x. step: 2.5 eps / steps unless given. Clipping
+    pulls towards x, so the point stays in the ball, but P and clip one after the other are the projection on the
+    intersection only for p = inf, where this is pgd_linf. The best iterate is returned. Madry et al. 2017, section 5
+    (p = 2); Tramer & Boneh 2019, section 3 (p = 1: the steepest ascent would move a single pixel a step).
     """
+    if p not in PROJECTIONS:
+        raise ValueError(f"p must be 1, 2 or inf, got {p}")
     eps, k = per_image(eps, x), max(1, round(fraction * x[0].numel()))
     step = 2.5 * eps / steps if step is None else per_image(step, x, "step")
 
     def move(z: Tensor, g: Tensor) -> Tensor:
-        return (x + project_l1(z + step * sparse_ascent(z, g, k) - x, eps)).clamp(0, 1)
+        d = sparse_ascent(z, g, k) if p == 1 else steepest_ascent(g, p)
+        return (x + PROJECTIONS[p](z + step * d - x, eps)).clamp(0, 1)
 
-    start = (x + random_in_ball(x, eps, 1, generator)).clamp(0, 1) if random_start else x
+    start = (x + random_in_ball(x, eps, p, generator)).clamp(0, 1) if random_start else x
     return ascend(model, y, move, start=start, steps=steps, loss=loss, targeted=targeted)
+
+
+pgd_l2, pgd_l1 = partial(pgd, p=2.0), partial(pgd, p=1.0)
 
 
 @attack

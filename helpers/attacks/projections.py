@@ -96,6 +96,9 @@ def project_l1(delta: Tensor, eps: Eps) -> Tensor:
     return delta.sign() * (size - theta).clamp(min=0).view_as(delta)
 
 
+PROJECTIONS: dict[float, Callable[[Tensor, Tensor], Tensor]] = {1: project_l1, 2: project_l2, math.inf: project_linf}
+
+
 def project_l0(delta: Tensor, k: int) -> Tensor:
     """A closest point of {at most k entries differ from 0}: the k largest |delta_i| stay. (N, ...) -> (N, ...).
 

@@ -1,5 +1,5 @@
-"""What lecture 7 measured once, kept in data/attacks/measured.json: who misleads where, who is left at 0.3, and a
-history of training. `python -m helpers.attacks.stored [PART ...]` measures it anew, in some ten minutes on one core.
+"""What lecture 7 measured once, kept in data/attacks/measured.json: who misleads where and from where, who is left of
+300 digits drawn at random, a history of training. `python -m helpers.attacks.stored [PART ...]` measures it anew.
 """
 
 import sys
@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from helpers import checkpoints, data, models, runtime
-from helpers.attacks.apgd import apgd, robust_accuracy
+from helpers.attacks.apgd import apgd
 from helpers.attacks.blackbox import square
 from helpers.attacks.defence import adversarial_training_step
 from helpers.attacks.gradient import fgsm
 from helpers.attacks.pgd import pgd_linf
+from helpers.attacks.team import judge
 from helpers.attacks.threat import Model, outcome, worst_case
+from helpers.attacks.tournament import on_digits
 from helpers.files import read_card, write_card
 from helpers.training import accuracy
 
@@ -49,23 +51,30 @@ def masking(model: nn.Module, x: Tensor, y: Tensor, radii: tuple[float, ...] = R
     """{judge: how many images it leaves at each radius}."""
     left: dict[str, list[int]] = {}
     for eps in radii:
-        for name, judge in judges(eps).items():
-            fooled = outcome(model, x, judge(model, x, y), y).success
+        for name, attack in judges(eps).items():
+            fooled = outcome(model, x, attack(model, x, y), y).success
             left.setdefault(name, []).append(int((~fooled).sum()))
     return left
 
 
-def team(model: nn.Module, x: Tensor, y: Tensor, eps: float) -> dict[str, Any]:
-    """The verdict of `robust_accuracy` as a card holds it."""
-    verdict = robust_accuracy(model, x, y, eps, generator=runtime.generator(0, x.device))
-    return {
-        "eps": eps,
-        "attacks": list(verdict.attacks),
-        "left": int(verdict.left.sum()),
-        "images": len(x),
-        "interval": [round(bound, 4) for bound in verdict.interval],
-        "left of each digit": [list(pair) for pair in verdict.per_class(y)],
-    }
+def starts(model: nn.Module, x: Tensor, y: Tensor, eps: float, *, draws: int = 5) -> dict[str, Any]:
+    """How many images 20 steps of PGD leave from x itself, from each of `draws` random starts, from all of these."""
+
+    def left(**start: Any) -> Tensor:
+        return ~outcome(model, x, pgd_linf(model, x, y, eps=eps, steps=20, **start), y).success
+
+    random = torch.stack([left(generator=runtime.generator(s, x.device)) for s in range(draws)])
+    own = left(random_start=False)
+    return {"eps": eps, "from x": int(own.sum()), "random": random.sum(1).tolist(), "all": int(random.all(0).sum())}
+
+
+def shorter(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, int]:
+    """For how many images the gradient finds the shorter l_1 perturbation, and for how many random search."""
+    torch.manual_seed(7)
+    entrants, norms = on_digits(10), []
+    for name in ("PGD l_1", "square l_1"):
+        norms.append(outcome(model, x, entrants[name].attack(model, x, y), y, p=1).distance)
+    return {"PGD": int((norms[0] < norms[1]).sum()), "square": int((norms[1] < norms[0]).sum())}
 
 
 def history(
@@ -88,13 +97,25 @@ def history(
     return rows
 
 
+def at_random(n: int) -> list[int]:
+    """Places of n of MNIST's test digits: its first ones are easier than most."""
+    return torch.randperm(10_000, generator=torch.Generator().manual_seed(0))[:n].tolist()
+
+
+def robust() -> nn.Module:
+    """The network that is judged."""
+    return checkpoints.load("mnist_robust", "cpu")
+
+
 def parts() -> dict[str, Callable[[], Any]]:
     """What is measured, each by itself, on the first test digits of MNIST."""
     mnist = data.load("mnist")
     x, y = mnist.x_test, mnist.y_test
     return {
-        "masking, of 100": lambda: masking(checkpoints.load("mnist_robust", "cpu"), x[:100], y[:100]),
-        "robust": lambda: team(checkpoints.load("mnist_robust", "cpu"), x[:300], y[:300], 0.3),
+        "masking, of 100": lambda: masking(robust(), x[:100], y[:100]),
+        "robust, 300 at random": lambda: judge(robust(), eps=0.3, places=at_random(300)),
+        "20 steps, of 300": lambda: starts(robust(), x[:300], y[:300], 0.35),
+        "shorter in l_1, of 100": lambda: shorter(robust(), x[30:130], y[30:130]),
         "trained by FGSM": lambda: history(fgsm),
     }
 

@@ -12,7 +12,9 @@ from helpers.attacks.gradient import fgsm, mi_fgsm, random_start_fgsm
 from helpers.attacks.minimum_norm import deepfool, smallest_eps
 from helpers.attacks.penalty import carlini_wagner, lbfgs
 from helpers.attacks.pgd import pgd_l0, pgd_l1, pgd_l2, pgd_linf
+from helpers.attacks.report import Row, median_interval
 from helpers.attacks.saliency import jsma
+from helpers.attacks.team import exact_interval
 from helpers.attacks.threat import Model, outcome
 
 Attack = Callable[[Model, Tensor, Tensor], Tensor]
@@ -43,6 +45,16 @@ def fewest(model: Model, x: Tensor, y: Tensor, *, steps: int, budgets: tuple[int
     tried = torch.stack([pgd_l0(model, x, y, budget=k, steps=steps) for k in budgets])
     first = torch.stack([outcome(model, x, z, y).success for z in tried]).int().argmax(0)
     return tried[first, torch.arange(len(x), device=x.device)]
+
+
+def table_line(name: str, entrant: Entrant, row: Row, *, seconds: bool) -> str:
+    """One line of the lecture's table: success and median with their 95 % intervals, and the cost."""
+    hits, n = int(row.norms.isfinite().sum()), len(row.norms)
+    low, high = exact_interval(hits, n)
+    left, right = median_interval(row.norms)
+    found = f"{row.success:.2f} [{low:.2f}, {high:.2f}]{row.median:>7.2f} [{left:.2f}, {right:.2f}]"
+    clock = f"{row.seconds:>7.1f}" if seconds else ""
+    return f"{name:<15}{entrant.p:>4} {entrant.knows:<9}{found:<39}{row.gradients:>6.0f}{row.queries:>6.0f}{clock}"
 
 
 def _with(attack: Callable[..., Tensor], **settings: Any) -> Attack:

@@ -71,7 +71,8 @@ class Desk:
     def solution(self, function: Named) -> None:
         """Shows the course's own function for an exercise, and why it is so. Raises ValueError for an unknown name."""
         exercise = self.find(function)
-        code = textwrap.dedent(inspect.getsource(exercise.reference)).rstrip()
+        functions = (exercise.reference, *exercise.shows)
+        code = "\n\n\n".join(textwrap.dedent(inspect.getsource(function)).rstrip() for function in functions)
         show(Note(f"Exercise {exercise.number}, {exercise.name}: the course's own function", exercise.why, code))
 
     def progress(self) -> None:

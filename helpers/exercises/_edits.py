@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 Function = Callable[..., Any]
 
 
@@ -41,9 +43,12 @@ def body_of(function: Function) -> str:
 
 
 def _made(function: Function, source: str, names: dict[str, Any]) -> Function:
-    """What the source defines under the function's name, in the function's module with `names` set."""
+    """What the source defines under the function's name, in the function's module with `names` set.
+
+    F is there even if the module does not import it: wrong answers are written as students write them.
+    """
     name = inspect.unwrap(function).__name__
-    space = {**vars(inspect.getmodule(inspect.unwrap(function))), **names}
+    space = {"F": torch.nn.functional, **vars(inspect.getmodule(inspect.unwrap(function))), **names}
     exec(
         compile("from __future__ import annotations\n" + source, f"<{name}, edited>", "exec", dont_inherit=True), space
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -69,12 +70,21 @@ def _all_checks(function: Function, exercise: Exercise) -> Verdict:
             if isinstance(outcome.error, Raised) and is_stub(outcome.error.error, function):
                 return _not_attempted(exercise)
             kind, rows = _report(check, subject, outcome, partial(explain, check, subject, device, history))
+            _let_go(outcome.error)
             if device != "cpu":
                 rows += (("where", "on the GPU"),)
             return _verdict(kind, exercise, passed, rows + _printed(printed))
     holds = tuple(("holds" if k == 0 else "", check.property) for k, check in enumerate(exercise.checks))
     close = "This is the course's own function." if function is exercise.reference else ""
     return _verdict("passed", exercise, len(exercise.checks), holds + _printed(printed), close)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empties the frames of an error, which keep one another: what they held may be a gigabyte."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.error if isinstance(error, Raised) else error.__context__
 
 
 def _verdict(kind: Kind, exercise: Exercise, passed: int, rows: Rows, close: str | None = None) -> Verdict:

@@ -48,7 +48,8 @@ class Exercise:
     `("w goes up the hill: the step is against the gradient.", {"w - eta": "w + eta"})`; a third entry names another
     function of the package to be edited in its place; a whole function may stand for the edits. The first mistake that
     does the same as the student's function is shown. differentiable=True asks in every `same` that gradients flow to
-    the floating inputs. given is the flawed function of a "find the flaw" exercise, if the stub shows one.
+    the floating inputs. given is the flawed function of a "find the flaw" exercise, if the stub shows one. shows are
+    the functions that hold a part of what is to be written: solution() prints them under the reference.
     """
 
     number: str
@@ -60,6 +61,7 @@ class Exercise:
     minutes: int = 10
     differentiable: bool = False
     given: Function | None = None
+    shows: tuple[Function, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d+\.\d+", self.number):

@@ -100,14 +100,16 @@ class _Job:
     def compute(self, seconds: float) -> None:
         """Waits for the end or the limit: CPU time, for the machine may be busy, or PATIENCE times as much by the wall.
 
-        CPU time is the whole process's, at most the wall's: a function may compute in threads. An import is free.
+        CPU time is the whole process's, at most the wall's: a function may compute in threads. An import is free, and
+        so is what jobs left behind before may compute.
         """
         used, start = 0.0, time.monotonic()
         wall, cpu = start, time.process_time()
         while not self.ended.wait(POLL):
-            step = min(time.monotonic() - wall, time.process_time() - cpu)
-            wall, cpu = time.monotonic(), time.process_time()
-            used += 0.0 if _imports(self._frame()) else step
+            passed, computed = time.monotonic() - wall, time.process_time() - cpu
+            wall, cpu = wall + passed, cpu + computed
+            step = min(passed, computed - passed * self._left_behind())
+            used += 0.0 if _imports(self._frame()) else max(step, 0.0)
             self.outcome.waited = wall - start > PATIENCE * seconds
             if used > seconds or self.outcome.waited:
                 self.outcome.late = True
@@ -128,6 +130,10 @@ class _Job:
                     throw(ident, ctypes.py_object(TimeUp))
             self.ended.wait(0.02)
         self.outcome.lost = not self.ended.is_set()
+
+    def _left_behind(self) -> int:
+        """How many jobs before this one could not be stopped and still run."""
+        return sum(t.name == self.thread.name for t in threading.enumerate()) - 1
 
     def _frame(self) -> FrameType | None:
         return sys._current_frames().get(self.thread.ident or 0)

@@ -10,10 +10,19 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+try:
+    import resource
+except ImportError:  # Windows knows no limit
+    resource = None  # type: ignore[assignment]
+
+MEMORY = 2 * 2**30  # bytes that a function may take: a tensor that grows without end must not cost the kernel its life
+TAKEN = Path("/proc/self/statm")  # Linux alone tells, and keeps the limit
 
 # how a setting is read and how it is put back
 SETTINGS: tuple[tuple[Callable[[], Any], Callable[..., Any]], ...] = (
@@ -44,7 +53,7 @@ def protected() -> Iterator[None]:
     """Afterwards everything global that a function can turn is as it was: generators, default dtype, grad mode, ..."""
     before = [read() for read, _ in SETTINGS]
     try:
-        with _generators_kept(), _doors_closed(), warnings.catch_warnings():
+        with _generators_kept(), _doors_closed(), _memory_bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -68,6 +77,22 @@ def _generators_kept() -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
         if mps is not None:
             torch.mps.set_rng_state(mps)
+
+
+@contextlib.contextmanager
+def _memory_bounded() -> Iterator[None]:
+    """What a function allocates beyond MEMORY is an error in it, not the end of the kernel."""
+    if resource is None or not TAKEN.exists():
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = int(TAKEN.read_text().split()[5]) * resource.getpagesize() + MEMORY
+    soft = [bound, *(limit for limit in before if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(soft), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def _refuse_input(*_: Any) -> str:

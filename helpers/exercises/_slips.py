@@ -25,7 +25,7 @@ RAISED: tuple[tuple[str, str], ...] = (
     (r"torch\.return_types", PAIR),
     (r"can only concatenate (tuple|list)|multiply sequence|for \S+ '(tuple|list)'", "A list or a pair came. " + PAIR),
     (r"Can't call numpy\(\)|can't convert cuda.* to numpy|must be Tensor, not numpy|for NumPy arrays", NUMPY),
-    (r"got an unexpected keyword argument '(axis|out|keepdims)'", NUMPY),
+    (r"got an unexpected keyword argument '(axis|out|keepdims)'|got \(.*\b(axis|out|keepdims)=", NUMPY),
     (r"only one element tensors can be converted", "`math` works on one number: for a tensor take torch's function."),
     (r"leaf Variable that requires grad", "An in-place operation on a tensor that gathers gradients: make a new one."),
     (r"modified by an inplace operation", "An in-place operation changed what the gradient still needs: `y = y + 1`."),
@@ -38,9 +38,11 @@ RAISED: tuple[tuple[str, str], ...] = (
     (r"'NoneType'", "Something is None: a function without `return`, or the `.grad` of a tensor that has none."),
     (r"must be Tensor, not (float|int|bool)", "torch's function takes a tensor: `math` has the same for a number."),
     (r"must be Tensor, not list|expected Tensor as element", "Lists are not tensors: `torch.stack`, `torch.tensor`."),
-    (r"same dtype|dtype to be Long|LongTensor|int64 for index|must be long", "Two dtypes meet: `.to(x.dtype)`."),
+    (r"same dtype|scalar type|to be Long|LongTensor|int64 for index|must be long", "Two dtypes meet: `.to(x.dtype)`."),
     (r"same device|indices should be either on", "Two devices meet: make new tensors with `device=x.device`."),
     (r"must match the size|shapes cannot be multiplied|invalid for input of size", "The shapes do not fit."),
+    (r"MemoryError|allocate memory", "Far more entries than asked for: a shape grows, as (N, 1) and (N,) to (N, N)."),
+    (r"index .* out of bounds", "An index past the end: what counts from 1 stands at place k - 1."),
     (r"calling \.item\(\)", "`.item()` leaves the graph: stay with tensors."),
 )  # fmt: skip
 
@@ -62,7 +64,11 @@ TYPES: tuple[tuple[Any, Any, str], ...] = (
     (np.bool_, bool, "NumPy's bool is not Python's: `bool(...)` makes one."),
     (list, Tensor, "A list: `torch.stack` makes a tensor of tensors, `torch.tensor` of numbers."),
     (Real, Tensor, "Keep it a tensor: leave `.item()` and `float()` out."),
-    (Tensor | np.ndarray, Real, "One number is asked for: reduce to one, and `.item()` makes it a plain one."),
+    (
+        Tensor | np.ndarray,
+        Real,
+        "One number is asked for: of several make one first, and `.item()` makes it a plain one.",
+    ),
 )
 
 

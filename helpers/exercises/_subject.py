@@ -109,7 +109,7 @@ def perform(function: Function, arguments: Arguments, seed: int, *, graph: bool 
     except TimeUp:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's are errors as any other
-        call.error = error
+        call.error = error.with_traceback(getattr(error.__traceback__, "tb_next", None))  # this frame holds the call
     return call
 
 

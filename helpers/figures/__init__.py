@@ -132,7 +132,8 @@ def pictures(
     if titles is not None and len(titles) != len(x):
         raise ValueError(f"titles must be one for each of the {len(x)} images, got {len(titles)}")
     columns = min(columns or len(x), len(x))
-    low, high = limits or (-x.abs().max().item(), x.abs().max().item())
+    largest = x.abs().max().item() or 1.0
+    low, high = limits or (-largest, largest)
     x = (x.clamp(low, high) - low) / (high - low or 1.0)
     gap, step = (round(0.06 * x.shape[-1]) or 1), (x.shape[-2], x.shape[-1])
     head = round(0.22 * step[0]) + 1 if titles else gap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -150,7 +151,8 @@ def stills(draw: Any) -> bytes:
     for setting in draw.stills:
         fig = draw(**setting)
         title = fig.get_suptitle()
-        above = words(draw, setting) + (f"\n{title}" if title else "")
+        lines = textwrap.wrap(words(draw, setting).replace(" = ", "\xa0=\xa0"), round(11 * fig.get_figwidth()))
+        above = "\n".join([*lines, title] if title else lines)
         fig.suptitle(above, x=0.01, ha="left", fontsize=12, color="#606060")
         sheets.append(pixels(fig))
     beside = sum(sheet.shape[1] for sheet in sheets) <= WIDEST

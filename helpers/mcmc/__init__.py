@@ -45,11 +45,18 @@ from helpers.mcmc.metropolis import (
     random_walk_step,
     settle,
 )
+from helpers.mcmc.nuts import (
+    nuts_step,
+)
+from helpers.mcmc.tempering import (
+    swap_log_ratio,
+    tempering_step,
+)
 
 __all__ = [
     "Conditionals", "DIVERGENT", "Proposal", "autocovariance", "effective_sample_size", "gaussian_proposal",
     "gibbs_bivariate_normal", "gibbs_step", "hmc_step", "inverse_transform_sample", "is_reversible", "leapfrog",
     "log_normal_proposal", "mala_log_acceptance", "mala_step", "metropolis_accept", "metropolis_hastings_step",
-    "random_walk_step", "settle", "sgld_gradient", "sgld_step", "split_chains", "split_rhat",
-    "stationary_distribution", "transition_matrix", "ula_step",
+    "nuts_step", "random_walk_step", "settle", "sgld_gradient", "sgld_step", "split_chains", "split_rhat",
+    "stationary_distribution", "swap_log_ratio", "tempering_step", "transition_matrix", "ula_step",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ All of them work on a batch of independent chains at one moment, so no autocorre
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from scipy import stats
@@ -12,6 +14,7 @@ from torch import Generator, Tensor
 
 from helpers.mcmc.sampling import Step
 from helpers.mcmc.state import LogProb, chain
+from helpers.mcmc.targets import Smooth, log_normal
 
 Simulator = Callable[[Tensor, Generator | None], Tensor]
 
@@ -127,13 +130,26 @@ def uniform_ranks(ranks: Tensor, draws: int) -> float:
     return float(stats.chisquare(counts.cpu().numpy()).pvalue)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """theta -> log_joint(theta, y), where each chain has a y of its own."""
+
+    log_joint: Callable[[Tensor, Tensor], Tensor]
+    y: Tensor
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        return self.log_joint(theta, self.y)
+
+    def rows(self, row: Tensor) -> LogProb:
+        """That of some of the chains."""
+        return _Given(self.log_joint, self.y[row])
+
+
 def kernel_of(step: Step, log_joint: Callable[[Tensor, Tensor], Tensor], *, step_size: float, steps: int = 1) -> Kernel:
     """A kernel for `joint_scores` and `sbc_ranks`: `steps` steps of a sampler on theta -> log_joint(theta, y)."""
 
     def kernel(theta: Tensor, y: Tensor, generator: Generator | None) -> Tensor:
-        def log_prob(x: Tensor) -> Tensor:
-            return log_joint(x, y)
-
+        log_prob = _Given(log_joint, y)
         s = chain(theta, log_prob)
         for _ in range(steps):
             s, _ = step(log_prob, s, step_size=step_size, generator=generator)
@@ -142,15 +158,56 @@ def kernel_of(step: Step, log_joint: Callable[[Tensor, Tensor], Tensor], *, step
     return kernel
 
 
-def leapfrog_determinant(integrate: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], x: Tensor, p: Tensor) -> float:
-    """Determinant of the Jacobian of (x, p) -> integrate(x, p), x and p (d,): 1 when volume is preserved."""
-    d = len(x)
+Integrator = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, float, int], tuple[Tensor, Tensor]]
+"""(gradient, x, p, step size, steps) -> (x, p) at the end of the path."""
+
+
+def leapfrog_determinant(
+    integrate: Integrator, target: Smooth, x: Tensor, p: Tensor, step_size: float, steps: int
+) -> float:
+    """Determinant of the Jacobian of the path from the first row of (x, p) (n, d): 1 when volume is preserved."""
+    d = x.shape[1]
 
     def flow(z: Tensor) -> Tensor:
-        return torch.cat(integrate(z[None, :d], z[None, d:]), dim=1)[0]
+        return torch.cat(integrate(target.gradient, z[None, :d], z[None, d:], step_size, steps), dim=1)[0]
 
-    jacobian = torch.autograd.functional.jacobian(flow, torch.cat([x, p]))
+    jacobian = torch.autograd.functional.jacobian(flow, torch.cat([x[0], p[0]]))
     return float(torch.linalg.det(jacobian))
+
+
+def energy_error(integrate: Integrator, target: Smooth, x: Tensor, p: Tensor, step_size: float, steps: int) -> Tensor:
+    r"""Median over the rows of |H(end) - H(x, p)|, H = -log pi(x) + |p|^2 / 2; x, p (n, d) -> scalar."""
+    energy = [p.square().sum(1) / 2 - target(x)]
+    x, p = integrate(target.gradient, x, p, step_size, steps)
+    energy.append(p.square().sum(1) / 2 - target(x))
+    return (energy[1] - energy[0]).abs().median()
+
+
+class Judgement(NamedTuple):
+    """What `judge` found: mean acceptance, variance at the end, its z-score, p-value of detailed balance."""
+
+    accepted: float
+    variance: float
+    z: float
+    p: float
+
+
+def judge(
+    step: Step, *, step_size: float, steps: int = 30, chains: int = 40_000, generator: Generator | None
+) -> Judgement:
+    """Chains started in N(0, 1): are moves between seven cells as frequent as back, and is the law the same in the end?
+
+    One step for detailed balance, then `steps` more for the variance; its z-score is standard normal for a right step.
+    """
+    s = chain(torch.randn(chains, 1, generator=generator, dtype=torch.float64), log_normal)
+    before, edges = s.x, torch.linspace(-1.5, 1.5, 6, dtype=torch.float64)
+    s, info = step(log_normal, s, step_size=step_size, generator=generator)
+    here, there = (quantile_cells(x[:, 0], edges) for x in (before, s.x))
+    for _ in range(steps):
+        s, _ = step(log_normal, s, step_size=step_size, generator=generator)
+    z = moment_scores(s.x, torch.zeros(1), torch.ones(1))[1, 0]
+    accepted = info.log_accept.exp().mean()
+    return Judgement(float(accepted), float(s.x.var()), float(z), detailed_balance(here, there, cells=7))
 
 
 def gradient_error(log_prob: LogProb, x: Tensor, step: float = 1e-6) -> float:

@@ -69,7 +69,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 def second_eigenvalue(matrix: Tensor) -> float:
     r"""|lambda_2|, the second largest modulus: the distance to pi falls like |lambda_2|^t; 1 - |lambda_2| is the gap.
 
-    It is 1 for a periodic and for a reducible chain.
+    It is 1 for a periodic chain and for one with two closed classes.
     """
     p = transition_matrix(matrix)
     if len(p) < 2:

@@ -15,7 +15,8 @@ def ula_step(
     log_prob: LogProb, s: Chain, *, step_size: float, generator: Generator | None = None
 ) -> tuple[Chain, Info]:
     r"""y = x + eta g(x) + sqrt(2 eta) xi,  xi ~ N(0, I),  g = grad log pi: the unadjusted Langevin algorithm, the
-    Euler-Maruyama step of dX = g(X) dt + sqrt(2) dB. Nothing is refused, so its stationary law is off by O(eta).
+    Euler-Maruyama step of dX = g(X) dt + sqrt(2) dB. Nothing is refused, so pi is not its law: where g is
+    Lipschitz and log pi strongly concave it is off by O(eta); where g grows faster than linearly there may be none.
 
     s.x (chains, d) -> the next state. Raises ValueError unless step_size = eta > 0. Source: Roberts & Tweedie 1996.
     """

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.mcmc.posteriors import Posterior
+from helpers.mcmc.variational import mean_field
 
 
 def point_estimates(
@@ -19,6 +20,22 @@ def point_estimates(
         (-network.log_likelihood(theta, *network.batch(len(theta), generator)).mean(1).sum()).backward()
         adam.step()
     return theta.detach()
+
+
+def mean_field_draws(
+    network: Posterior, start: Tensor, n: int, *, generator: Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Bayes by Backprop from start (d,), the log posterior estimated without bias on batches -> n draws (n, d) from the
+    fit, and its standard deviations (d,)."""
+    size = len(network.data[0])
+
+    def estimate(theta: Tensor) -> Tensor:
+        batch = network.batch(len(theta), generator)
+        return network.log_prior(theta) + size * network.log_likelihood(theta, *batch).mean(1)
+
+    m, s = mean_field(estimate, start, steps=1200, batch=4)
+    xi = torch.randn(n, len(m), generator=generator, device=m.device, dtype=m.dtype)
+    return m + s * xi, s
 
 
 def calibration(p: Tensor, y: Tensor, bins: int = 10) -> tuple[Tensor, Tensor, Tensor, Tensor]:

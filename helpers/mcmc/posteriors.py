@@ -40,7 +40,7 @@ BREAST_CANCER_SD = (
     0.712,
 )
 # fmt: on
-"""Posterior of `breast_cancer()` by HMC: 96 chains of 500 draws; Monte Carlo error of a mean below 0.004."""
+"""Posterior of `breast_cancer()` by HMC: 96 chains of 500 draws; Monte Carlo error of a mean below 0.006."""
 
 
 class Posterior(NamedTuple):

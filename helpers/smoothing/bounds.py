@@ -99,14 +99,14 @@ def interval_margins(model: nn.Sequential, lower: Tensor, upper: Tensor, y: Tens
 
 
 def interval_certified(model: nn.Sequential, x: Tensor, y: Tensor, eps: float) -> Tensor:
-    """Whether interval_margins proves f = y in the whole l_inf ball about x: (N,) bool. Deterministic, no sampling."""
+    """Whether interval_margins proves f = y in the l_inf ball of radius eps about x, inside [0, 1]: (N,) bool."""
     margins = interval_margins(model, *box(x, eps), y)
     return (margins.scatter(1, y[:, None], math.inf) > 0).all(1)
 
 
 def ibp_loss(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, kappa: float = 0.5) -> Tensor:
     r"""L = kappa CE(f(x), y) + (1 - kappa) CE(z_worst, y),  z_worst,k = -(lower bound of z_y - z_k) over the l_inf ball
-    of radius eps: cross-entropy where every rival is as good as the intervals allow.
+    of radius eps, inside [0, 1]: cross-entropy where every rival is as good as the intervals allow.
 
     -> scalar. Raise eps slowly from 0, else the net stops learning. Gowal et al. 2018, equation 12.
     """

@@ -80,7 +80,8 @@ def certify(selection: Tensor, votes: Tensor, *, sigma: float, alpha: float) -> 
 
     selection (N, K) and votes (N, K) count the classes of n_0 and of n noisy copies, drawn independently: the class is
     chosen on one sample and bounded on the other. With probability at least 1 - alpha the certificate of an image
-    holds, in exact arithmetic. Raises ValueError for one tensor as both samples. Cohen et al. 2019, CERTIFY.
+    holds, if the copies are Gaussian to the last bit that f reads (smooth.Smooth, on rounding). Raises ValueError for
+    one tensor as both samples. Cohen et al. 2019, CERTIFY.
     """
     checks.positive("sigma", sigma)
     n = _votes_of_each(selection, votes)

@@ -90,8 +90,8 @@ def certified_cifar(
 ) -> Run:
     """Train cifar_resnet with noise sigma, certify `pictures` of the test set, evenly spaced, as in Cohen et al. 2019.
 
-    certificates.certified_accuracy(run.certificate.prediction, run.certificate.radius, run.y, radii) is the curve to be
-    put beside certificates.PUBLISHED_CIFAR10, whose votes were 100,000.
+    metrics.certified_accuracy(run.certificate.prediction, run.certificate.radius, run.y, radii) is the curve to be
+    put beside metrics.PUBLISHED_CIFAR10, whose votes were 100,000.
     """
     device = runtime.device()
     runtime.seed(seed)

@@ -8,16 +8,16 @@ import torch
 from torch import Generator, Tensor, nn
 
 from helpers import checks
-from helpers.attacks.threat import Model, jacobian, margin
+from helpers.attacks.threat import Model, jacobian
 
 
 def lipschitz_upper_bound(weights: Sequence[Tensor]) -> float:
     r"""prod_l ||W_l||_2 >= L,  ||f(x) - f(x')||_2 <= L ||x - x'||_2 for the net f(x) = W_k relu(... relu(W_1 x)) with
     any biases; ||W||_2 is the largest singular value.
 
-    weights: matrices (n_l, n_{l-1}), the first layer first. ReLU is 1-Lipschitz, and so are max-pooling and the other
-    steps that raise no distance. Raises ValueError for no weights or for shapes that do not chain. Szegedy et al. 2013,
-    section 4.3.
+    weights: matrices (n_l, n_{l-1}), the first layer first. ReLU is 1-Lipschitz, and so is max-pooling over windows
+    that do not overlap (else it may stretch by the root of the number of windows that share an entry). Raises
+    ValueError for no weights or for shapes that do not chain. Szegedy et al. 2013, section 4.3.
     """
     return math.prod(float(torch.linalg.matrix_norm(w, 2)) for w in _chain(weights))
 
@@ -26,12 +26,15 @@ def margin_radius(logits: Tensor, y: Tensor, lipschitz: float, *, per_logit: boo
     r"""r = max(M, 0) / (sqrt(2) L),  M = z_y - max_{k != y} z_k, L the constant of the whole map x -> z;
     per_logit: r = max(M, 0) / (2 L), L the constant of every single logit.
 
-    Within ||delta||_2 < r the prediction stays y. (N, K), (N,) -> (N,). Raises ValueError for lipschitz <= 0, for other
+    Within ||delta||_2 < r the prediction stays y, if L is a global constant; with one of a ball of radius R about x
+    within min(r, R). (N, K), (N,) -> (N,). Raises ValueError for lipschitz <= 0, for other
     shapes, and for logits that are NaN or infinite. Tsuzuku et al. 2018, proposition 1; Hein & Andriushchenko 2017.
     """
     checks.positive("lipschitz", lipschitz)
     check_scores(logits, y)
-    return margin(logits, y).clamp(min=0) / ((2 if per_logit else math.sqrt(2)) * lipschitz)
+    own = logits.gather(1, y[:, None])[:, 0]
+    others = logits.scatter(1, y[:, None], -math.inf).amax(1)
+    return (own - others).clamp(min=0) / ((2 if per_logit else math.sqrt(2)) * lipschitz)
 
 
 def operator_norm(

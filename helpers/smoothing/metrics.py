@@ -12,8 +12,8 @@ def certified_accuracy(prediction: Tensor, radius: Tensor, y: Tensor, radii: Ten
     r"""A(rho) = (1/N) #{i : prediction_i = y_i, radius_i >= rho}: images that are right and certified to stay so.
 
     prediction, radius, y (N,), radii (R,) -> (R,) in float64. An abstention (-1) is never right. It is the
-    *approximate* certified test accuracy: each certificate may fail with probability alpha, so about alpha N of those
-    counted may be wrong. Raises ValueError for other shapes. Cohen et al. 2019, section 4.
+    *approximate* certified test accuracy: each certificate may fail with probability alpha, so at most alpha N of
+    them are wrong on average. Raises ValueError for other shapes. Cohen et al. 2019, section 4.
     """
     if prediction.ndim != 1 or not prediction.shape == radius.shape == y.shape or radii.ndim != 1 or len(y) == 0:
         shapes = [tuple(t.shape) for t in (prediction, radius, y, radii)]

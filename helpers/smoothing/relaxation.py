@@ -81,11 +81,12 @@ def _backward(
 
 
 def exact_range(model: nn.Sequential, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-    r"""The range of every output over one box, exactly: a mixed-integer program with a binary variable d per neuron,
+    r"""The range of every output over one box, exactly but for the solver's tolerance (1e-6) and the rounding of the
+    bounds that go in: a mixed-integer program with a binary variable d per neuron,
     h >= z,  h >= 0,  h <= z - l (1 - d),  h <= u d,  l <= z <= u by linear_bounds.
 
     lower, upper (n,) -> (K,), (K,) in float64. The time can grow as 2^neurons: meant for a few dozen of them. Dense
-    nets as in linear_bounds; raises RuntimeError if the solver gives up. Tjeng et al. 2017, section 4.
+    nets as in linear_bounds; raises RuntimeError if the solver gives up. Tjeng et al. 2019, section 4.
     """
     _dense(model)
     check_box(lower, upper)

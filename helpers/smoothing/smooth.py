@@ -1,5 +1,6 @@
 r"""The smoothed classifier g(x) = argmax_c P(f(x + sigma xi) = c), xi ~ N(0, I): votes, PREDICT, CERTIFY, attacks."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,22 +20,29 @@ BUDGET = {"cpu": 2**19, "other": 2**25}  # entries of noisy copies at once: what
 
 
 class Smooth:
-    """The network f under Gaussian noise of scale sigma.
+    r"""The network f under Gaussian noise of scale sigma:  g(x) = argmax_c P(f(Q(x + sigma xi)) = c),  Q to the nearest
+    multiple of `lattice`, h: by default the power of two in (sigma / 8192, sigma / 4096].
 
-    model: x (N, ...) -> logits (N, K). At most `budget` entries of noisy copies exist at once, whatever N and n are
-    (but always one whole copy): by default 2^19 = 524,288 on a CPU (668 pictures of 28 x 28), 2^25 elsewhere; what f
-    itself needs for that many comes on top. On a CPU the votes do not depend on the budget where a picture has a
-    multiple of 16 entries. Every method runs f in evaluation mode, and draws from `generator`, which lives where x
-    does. Each raises ValueError for logits that are NaN or fewer than two a row, for x that is no batch or lives
-    elsewhere than f or is in half precision, for n < 1. The guarantee is one of exact arithmetic: f sees x + sigma xi
-    rounded, and far from 0 (|x| near 1e7 in float32) a point on the boundary was certified every time; keep x within
-    some units of 0. Cohen et al. 2019, section 3.2; Voracek & Hein 2023 on rounding.
+    A rounded sum x + sigma xi carries the last bits of x, and an f that reads them was certified falsely, 20 digits of
+    20 (h = 0: no lattice). Q(x + sigma xi), computed in float64, is a function of the exact sum unless that falls
+    within a rounding of the border of two cells: so each certificate holds for this g, p_A being exact up to 2^{-35}
+    for each entry of x, |x| <= 4 sigma. (Apple's GPUs have no float64: nothing is proved there.) Voracek & Hein 2023;
+    Cohen et al. 2019, section 3.2.
+
+    model: x (N, ...) -> logits (N, K), each row from its own image: the caller sees to it that none looks at another.
+    At most `budget` entries of noisy copies exist at once, whatever N and n are (but always one whole copy): by default
+    2^19 = 524,288 on a CPU (668 pictures of 28 x 28), 2^25 elsewhere; what f needs comes on top. On a CPU the votes do
+    not depend on the budget. Every method runs f in evaluation mode, and draws from `generator`, which lives where x
+    does. Each raises ValueError for logits that are NaN or fewer than two a row, for x that is no batch, lives
+    elsewhere than f, is in half precision or beyond 2^24 h, for n < 1.
     """
 
-    def __init__(self, model: Model, sigma: float, *, budget: int | None = None) -> None:
+    def __init__(self, model: Model, sigma: float, *, lattice: float | None = None, budget: int | None = None) -> None:
         checks.positive("sigma", sigma)
         if budget is not None:
             checks.whole("budget", budget)
+        self.lattice = 2.0 ** (math.floor(math.log2(sigma)) - 12) if lattice is None else lattice
+        checks.at_least("lattice", self.lattice, 0)
         self.model, self.sigma, self.budget = model, float(sigma), budget
 
     @torch.no_grad()
@@ -64,9 +72,9 @@ class Smooth:
     ) -> Certificate:
         """CERTIFY: n0 votes choose the class, n others bound its probability (smoothing.certify).
 
-        Each certificate holds with probability at least 1 - alpha. Interrupted (KeyboardInterrupt), it returns the
-        certificates of the images that are finished, the first ones of x, with a warning that says how many. The images
-        are taken in groups, which the budget sets: so does the order of the draws.
+        Each certificate holds with probability at least 1 - alpha. Interrupted (KeyboardInterrupt), it returns those of
+        the first images of x, which are finished, with a warning that says how many. The budget sets the groups in
+        which images are taken, and so the order of the draws.
         """
         checks.level(alpha)
         checks.whole("n0", n0)
@@ -106,13 +114,16 @@ class Smooth:
         total, batch = len(x) * n, self.batch(x)
         counts = torch.zeros(len(x) * classes, dtype=torch.int64, device=x.device)
         flawed = torch.zeros((), dtype=torch.bool, device=x.device)
-        noise = torch.empty((min(batch, total), *x.shape[1:]), device=x.device, dtype=x.dtype)
+        centre = self._in_steps(x)
+        noise = torch.empty((min(batch, total), *x.shape[1:]), device=x.device, dtype=centre.dtype)
         with runtime.progress(range(0, total, batch), "voting", show=progress) as bar:
             for start in bar:
                 stop = min(start + batch, total)
-                copies = noise[: stop - start].normal_(0, self.sigma, generator=generator)
+                copies = self._draw(noise[: stop - start], generator)
                 for i in range(start // n, -(-stop // n)):  # the images whose copies these are
-                    copies[max(0, i * n - start) : (i + 1) * n - start] += x[i]
+                    copies[max(0, i * n - start) : (i + 1) * n - start] += centre[i]
+                if self.lattice:
+                    copies = copies.round_().mul_(self.lattice).to(x.dtype)
                 logits = self.model(copies)
                 if logits.shape != (len(copies), classes):
                     raise ValueError(f"the model must return logits {len(copies), classes} for {len(copies)} copies, "
@@ -123,6 +134,21 @@ class Smooth:
         if flawed:
             raise ValueError("the model must return logits without NaN, got NaN for a noisy copy of the images")
         return counts.view(len(x), classes)
+
+    def _in_steps(self, x: Tensor) -> Tensor:
+        """x in units of the lattice, in float64 where there is one."""
+        if not self.lattice:
+            return x
+        if not x.abs().max() <= 2**24 * self.lattice:
+            raise ValueError(f"x must lie within 2^24 lattice steps ({2**24 * self.lattice:.4g}) of 0, got "
+                             f"{float(x.abs().max()):.4g}: centre it, or take a coarser lattice")  # fmt: skip
+        return (x if x.device.type == "mps" else x.double()) / self.lattice
+
+    def _draw(self, out: Tensor, generator: Generator | None) -> Tensor:
+        """sigma xi in units of the lattice, in place: by sqrt(2) erf^{-1} in float64, faster than normal_ there."""
+        if not self.lattice or out.dtype != torch.float64:
+            return out.normal_(0, self.sigma / (self.lattice or 1), generator=generator)
+        return out.uniform_(-1, 1, generator=generator).erfinv_().mul_(math.sqrt(2) * self.sigma / self.lattice)
 
     @torch.no_grad()
     def _classes(self, x: Tensor, generator: Generator | None) -> int:
@@ -180,7 +206,7 @@ def pgd_smoothed(
     progress: bool = False,
 ) -> Tensor:
     r"""pgd_l2 on -log (1/m) sum_j softmax(f(x_adv + sigma xi_j))_y, with m = samples fixed draws xi_j for each image:
-    an attack on the soft smoothed classifier, hence on g.
+    an attack on the soft smoothed classifier, as a stand-in for g, whose votes have no gradient.
 
     x (N, ...) in [0, 1], y (N,), eps one number or (N,) -> x_adv (N, ...) in [0, 1], ||x_adv - x||_2 <= eps. The noise
     is not clipped. Salman et al. 2019, section 2.2 (SmoothAdv, PGD).
@@ -207,8 +233,7 @@ def pgd_smoothed(
 def flips(votes: Tensor, certified: Tensor, alpha: float) -> Tensor:
     """Where the votes prove, at level alpha, that g has left the certified class: PREDICT names another one.
 
-    votes (N, K) at x_adv, certified (N,) the classes at x -> (N,) bool; False where PREDICT abstains, and where nothing
-    was certified (ABSTAIN).
+    votes (N, K) at x_adv, certified (N,) the classes at x -> (N,) bool; False where either is ABSTAIN.
     """
     now = smoothed_predict(votes, alpha)
     return (now != ABSTAIN) & (certified != ABSTAIN) & (now != certified)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import attacks as A
-from helpers.attacks import gradient as G, minimum_norm as M, threat as T, universal as U
+from helpers.attacks import minimum_norm as M, pgd, threat as T, universal as U
 from tests.attacks.toys import ATTACKS, batch, generator, linear, network
 
 GRADIENTS = [name for name in ATTACKS if not name.startswith(("square", "one_pixel"))]
@@ -139,7 +139,20 @@ def test_without_a_random_start_pgd_begins_at_x(attack: Callable[..., Tensor], p
     assert not torch.equal(started, x) and (T.norm(started - x, p) <= 0.1 + 1e-9).all()
 
 
-@pytest.mark.parametrize("attack", [G.bim, A.mi_fgsm])
+def test_the_general_form_is_pgd_in_every_ball() -> None:
+    model = network()
+    x, y = batch(model)
+    for p, attack in ((math.inf, A.pgd_linf), (2, A.pgd_l2), (1, A.pgd_l1)):
+        ours, general = (
+            f(model, x, y, eps=0.1, steps=4, generator=generator(), **more)
+            for f, more in ((attack, {}), (pgd.pgd, {"p": p}))
+        )
+        torch.testing.assert_close(ours, general, rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match="p must be 1, 2 or inf, got 3"):
+        pgd.pgd(model, x, y, p=3, eps=0.1, steps=2)
+
+
+@pytest.mark.parametrize("attack", [A.bim, A.mi_fgsm])
 def test_the_step_of_the_iterated_attacks_can_be_chosen(attack: Callable[..., Tensor]) -> None:
     model = linear()
     x, y = batch(model)

@@ -59,7 +59,7 @@ def test_sharpened_keeps_decisions_and_hides_the_gradient() -> None:
 
 @pytest.mark.parametrize("eps", [0.0, 0.1, 0.6])
 def test_tsipras_accuracy_against_samples(eps: float) -> None:
-    x, y = toy.tsipras_sample(20000, 100, eta=0.3, generator=generator())
+    x, y = toy.tsipras_sample(20000, 100, mu=0.3, generator=generator())
     right = (y * (x[:, 1:] - eps * y[:, None]).sum(1) > 0).double().mean()
     p = toy.tsipras_accuracy(100, 0.3, eps)
     assert abs(float(right) - p) <= 4 * math.sqrt(p * (1 - p) / 20000) + 1e-3

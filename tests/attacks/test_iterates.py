@@ -77,7 +77,7 @@ def test_the_random_start_is_pulled_into_the_box() -> None:
 
 
 STEPS: list[tuple[str, Callable[..., Tensor], float]] = [
-    ("bim", lambda m, x, y, **k: G.bim(m, x, y, eps=0.2, steps=4, **k), 0.05),
+    ("bim", lambda m, x, y, **k: A.bim(m, x, y, eps=0.2, steps=4, **k), 0.05),
     ("mi_fgsm", lambda m, x, y, **k: A.mi_fgsm(m, x, y, eps=0.2, steps=4, **k), 0.05),
     ("pgd_linf", lambda m, x, y, **k: A.pgd_linf(m, x, y, eps=0.2, steps=4, generator=generator(), **k), 0.125),
     ("pgd_l2", lambda m, x, y, **k: A.pgd_l2(m, x, y, eps=0.2, steps=4, generator=generator(), **k), 0.125),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from helpers import attacks as A
 from helpers.attacks import blackbox as B, gradient as G, threat as T
-from tests.attacks.toys import ATTACKS, DETERMINISTIC, batch, generator, network
+from tests.attacks.toys import ATTACKS, DETERMINISTIC, batch, generator, linear, network
 
 INF = math.inf
 
@@ -29,7 +29,7 @@ def test_result_lies_in_the_box_and_in_the_ball_and_leaves_everything_as_it_was(
     assert ((x_adv >= 0) & (x_adv <= 1)).all()
     limits = {"pgd_l2": (2, 0.5), "square_l2": (2, 0.5), "pgd_l1": (1, 2), "pgd_l0": (0, 4), "jsma": (0, 8)}
     p, eps = limits.get(name, (0, 1) if name == "one_pixel" else (INF, 0.1))
-    if name not in ("carlini_wagner", "lbfgs", "deepfool"):
+    if name not in ("carlini_wagner", "lbfgs", "deepfool", "fab"):
         assert T.norm(x_adv - x, p).max() <= eps + 1e-9
     assert torch.equal(x, before)
     assert [m.training for m in model.modules()] == modes
@@ -61,7 +61,7 @@ def test_randomness_comes_from_the_generator(name: str) -> None:
         lambda m, x, y: A.fgsm(m, x, y, eps=0),
         lambda m, x, y: A.pgd_linf(m, x, y, eps=0, steps=3),
         lambda m, x, y: A.mi_fgsm(m, x, y, eps=0, steps=3),
-        lambda m, x, y: G.bim(m, x, y, eps=0, steps=3),
+        lambda m, x, y: A.bim(m, x, y, eps=0, steps=3),
         lambda m, x, y: G.random_start_fgsm(m, x, y, eps=0),
         lambda m, x, y: A.pgd_l2(m, x, y, eps=0, steps=3),
         lambda m, x, y: A.pgd_l1(m, x, y, eps=0, steps=3),
@@ -103,8 +103,8 @@ def test_losses_agree_across_dtypes(name: str) -> None:
     if (
         "pgd" in name
     ):  # the same start: drawn in float64, then rounded, would differ; an exact start makes them comparable
-        wide = T.margin(model(G.bim(model, x, y, eps=0.1, steps=20)), y)
-        narrow_adv = G.bim(model.float(), x.float(), y, eps=0.1, steps=20)
+        wide = T.margin(model(A.bim(model, x, y, eps=0.1, steps=20)), y)
+        narrow_adv = A.bim(model.float(), x.float(), y, eps=0.1, steps=20)
     else:
         narrow_adv = ATTACKS[name](model.float(), x.float(), y)
     narrow = T.margin(model(narrow_adv), y)
@@ -135,7 +135,7 @@ def test_bad_input_is_named(name: str, spoil: Callable[..., tuple], message: str
 
 
 @pytest.mark.parametrize(
-    "attack", [A.fgsm, A.pgd_linf, A.mi_fgsm, G.bim, A.pgd_l2, A.pgd_l1, G.random_start_fgsm, B.square]
+    "attack", [A.fgsm, A.pgd_linf, A.mi_fgsm, A.bim, A.pgd_l2, A.pgd_l1, G.random_start_fgsm, B.square]
 )
 @pytest.mark.parametrize(
     ("eps", "message"),
@@ -181,10 +181,37 @@ class Valley(nn.Module):
         return torch.cat([(x - 0.5).square() - 0.01, torch.zeros_like(x)], 1)
 
 
-@pytest.mark.parametrize(("attack", "steps"), [(A.pgd_linf, 5), (A.pgd_l2, 5), (G.bim, 5), (G.bim, 4)])
+@pytest.mark.parametrize(("attack", "steps"), [(A.pgd_linf, 5), (A.pgd_l2, 5), (A.bim, 5), (A.bim, 4)])
 def test_the_best_iterate_of_each_image_comes_back(attack: Callable[..., Tensor], steps: int) -> None:
     """0.3, 0.46, 0.62, 0.46, ...: the best is 0.46, the last one or not; an image that starts on the floor stays."""
     x = torch.tensor([[0.3], [0.7], [0.5 + 1e-9]], dtype=torch.float64)
-    options = {} if attack is G.bim else {"random_start": False}
+    options = {} if attack is A.bim else {"random_start": False}
     x_adv = attack(Valley(), x, torch.zeros(3, dtype=torch.long), eps=0.9, steps=steps, step=0.16, **options)
     torch.testing.assert_close(x_adv, torch.tensor([[0.46], [0.54], [0.5 + 1e-9]], dtype=torch.float64))
+
+
+def test_transferred_examples_are_compared_on_the_targets_that_they_share() -> None:
+    """Four linear models much alike, of which the first two are one."""
+    models = [linear(3) for _ in range(4)]
+    with torch.no_grad():
+        for model, seed in ((models[2], 5), (models[3], 9)):
+            model[1].weight.add_(linear(3, seed=seed)[1].weight, alpha=0.3)
+    x, _ = batch(models[0], 200)
+    with torch.no_grad():
+        y = models[0](x).argmax(1)
+    fooled = B.transferred(models, x, y, lambda m, x, y: A.fgsm(m, x, y, eps=0.15))
+    right = torch.stack([T.margin(m(x), y) > 0 for m in models]).all(0)
+    assert fooled.shape == (4, 4, int(right.sum())) and right.any()
+    assert torch.equal(fooled[0, 2], T.margin(models[2](A.fgsm(models[0], x[right], y[right], eps=0.15)), y[right]) < 0)
+    assert torch.equal(fooled[0], fooled[1])
+
+
+def test_a_paired_difference_by_hand() -> None:
+    """Targets 1 and 3 are shared by models 0 and 2; four images."""
+    fooled = torch.zeros(4, 4, 4, dtype=torch.bool)
+    fooled[0, 1], fooled[0, 3] = torch.tensor([1, 1, 1, 0]).bool(), torch.tensor([1, 0, 1, 0]).bool()
+    fooled[2, 1], fooled[2, 3] = torch.tensor([1, 0, 0, 0]).bool(), torch.tensor([0, 0, 0, 1]).bool()
+    fooled[0, 2] = fooled[2, 2] = fooled[0, 0] = True  # the models' own columns do not count
+    mean, error = B.paired(fooled, 0, 2)  # 0.5, 0.5, 1, -0.5 for the images
+    assert mean == 0.375 and error == pytest.approx(math.sqrt((3 * 0.25 + 1 - 4 * 0.375**2) / 3 / 4))
+    assert B.paired(fooled, 2, 0) == (-mean, error) and isinstance(error, float) and isinstance(mean, float)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import attacks as A
-from helpers.attacks import blackbox as B, gradient as G, minimum_norm as M, threat as T
+from helpers.attacks import blackbox as B, minimum_norm as M, threat as T
 from tests.attacks.toys import ATTACKS, batch, generator, linear, network
 
 INF = math.inf
@@ -57,7 +57,7 @@ def test_iterated_fgsm_equals_fgsm_on_a_linear_model(name: str) -> None:
 def test_mi_fgsm_without_decay_is_bim() -> None:
     model = network()
     x, y = batch(model)
-    assert torch.equal(A.mi_fgsm(model, x, y, eps=0.1, steps=7, decay=0), G.bim(model, x, y, eps=0.1, steps=7))
+    assert torch.equal(A.mi_fgsm(model, x, y, eps=0.1, steps=7, decay=0), A.bim(model, x, y, eps=0.1, steps=7))
 
 
 def distance(model: nn.Sequential, x: Tensor, y: Tensor, q: float = 2) -> Tensor:

@@ -1,4 +1,4 @@
-"""Our attacks beside torchattacks and foolbox, on the network and the images of the lecture.
+"""Our attacks beside torchattacks, foolbox and AutoAttack, on the network and the images of the lecture.
 
 The peers live in an environment of their own (`make peers`); without them these tests are skipped.
 """
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data
-from helpers.attacks import gradient, minimum_norm
+from helpers.attacks import minimum_norm, team
 from helpers.attacks.projections import norm
 from helpers.attacks.threat import Outcome, outcome
-from tools.bench_attacks import PEERS, Attack, of_foolbox, of_torchattacks
+from tools.bench_attacks import PEERS, Attack, of_autoattack, of_foolbox, of_torchattacks
 
 for peer in PEERS:
     pytest.importorskip(peer, reason=f"{peer} is not installed: make peers PEERS=attacks")
@@ -54,7 +54,7 @@ def mi_fgsm(eps: float) -> Iterator[Triple]:
 
 def bim(eps: float) -> Iterator[Triple]:
     theirs = of_foolbox("LinfBasicIterativeAttack", epsilon=eps, abs_stepsize=eps / STEPS, steps=STEPS)
-    yield partial(gradient.bim, eps=eps, steps=STEPS), theirs, 0.9
+    yield partial(attacks.bim, eps=eps, steps=STEPS), theirs, 0.9
 
 
 def pgd(eps: float) -> Iterator[Triple]:
@@ -123,3 +123,26 @@ def test_jsma_takes_the_same_pixels_as_torchattacks(batch: tuple[Tensor, Tensor]
     a = attacks.jsma(model, x, targets, budget=40, targeted=True)
     b = of_torchattacks("JSMA", targeted=True, gamma=40 / 784)(model, x, targets)
     assert (a - b).abs().flatten(1).amax(1).lt(1e-6).sum() >= 5
+
+
+@pytest.mark.parametrize(("checkpoint", "eps", "n"), [("mnist_cnn", 0.08, 30), ("mnist_robust", 0.32, 12)])
+def test_the_team_leaves_no_more_than_autoattack(checkpoint: str, eps: float, n: int) -> None:
+    mnist, model = data.load("mnist"), checkpoints.load(checkpoint, CPU)
+    x, y = mnist.x_test[:n], mnist.y_test[:n]
+    ours = team.robust_accuracy(model, x, y, eps, generator=torch.Generator().manual_seed(0)).left
+    theirs = ~outcome(model, x, of_autoattack(eps)(model, x, y), y).success
+    assert 0 < ours.sum() <= theirs.sum()
+
+
+def test_fab_goes_no_farther_than_theirs(batch: tuple[Tensor, Tensor]) -> None:
+    from pyautoattack.fab_pt import FABAttack_PT
+
+    x, y = batch
+    for checkpoint in ("mnist_cnn", "mnist_robust"):
+        model = checkpoints.load(checkpoint, CPU)
+        peer = FABAttack_PT(model, norm="Linf", n_iter=50, device="cpu", verbose=False)
+        peer.target_class = 2  # the strongest wrong label
+        theirs = outcome(model, x, peer.attack_single_run(x, y, is_targeted=True), y)
+        ours = outcome(model, x, attacks.fab(model, x, y, steps=50), y)
+        assert ours.success.sum() >= theirs.success.sum()
+        assert ours.distance.median() < 1.005 * theirs.distance.median()

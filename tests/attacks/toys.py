@@ -46,7 +46,7 @@ def batch(model: nn.Module, n: int = 8, shape: tuple[int, ...] = (1, 6, 6), seed
 
 ATTACKS: dict[str, Callable[..., Tensor]] = {
     "fgsm": lambda m, x, y, **k: A.fgsm(m, x, y, eps=0.1, **k),
-    "bim": lambda m, x, y, **k: G.bim(m, x, y, eps=0.1, steps=5, **k),
+    "bim": lambda m, x, y, **k: A.bim(m, x, y, eps=0.1, steps=5, **k),
     "mi_fgsm": lambda m, x, y, **k: A.mi_fgsm(m, x, y, eps=0.1, steps=5, **k),
     "random_start_fgsm": lambda m, x, y, **k: G.random_start_fgsm(m, x, y, eps=0.1, generator=generator(), **k),
     "pgd_linf": lambda m, x, y, **k: A.pgd_linf(m, x, y, eps=0.1, steps=5, generator=generator(), **k),
@@ -60,6 +60,7 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
     "square_l2": lambda m, x, y, **k: B.square(m, x, y, eps=0.5, steps=20, p=2, generator=generator(), **k),
     "one_pixel": lambda m, x, y, **k: B.one_pixel(m, x, y, steps=5, population=10, generator=generator(), **k),
     "deepfool": lambda m, x, y: M.deepfool(m, x, y),
+    "fab": lambda m, x, y: A.fab(m, x, y, steps=10),
 }
-TARGETED = [name for name in ATTACKS if name != "deepfool"]
-DETERMINISTIC = ["fgsm", "bim", "mi_fgsm", "pgd_l0", "carlini_wagner", "lbfgs", "jsma", "deepfool"]
+TARGETED = [name for name in ATTACKS if name not in ("deepfool", "fab")]
+DETERMINISTIC = ["fgsm", "bim", "mi_fgsm", "pgd_l0", "carlini_wagner", "lbfgs", "jsma", "deepfool", "fab"]

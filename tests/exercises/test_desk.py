@@ -1,5 +1,6 @@
 """What students call: check, hint, solution, progress."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +46,12 @@ def test_solution_shows_the_source_and_why(toy: Desk, capsys: pytest.CaptureFixt
     toy.solution("scaled")
     text = capsys.readouterr().out
     assert "def scaled(x: Tensor, factor: float = 2.0)" in text and "Because it scales." in text
+
+
+def test_solution_shows_the_parts_that_lie_elsewhere(capsys: pytest.CaptureFixture) -> None:
+    Desk("toy", (dataclasses.replace(EXERCISES[0], shows=(step,)),)).solution(EXERCISES[0].name)
+    text = capsys.readouterr().out
+    assert text.index(f"def {EXERCISES[0].name}(") < text.index("def step(")
 
 
 def test_progress_survives_a_restart_of_the_kernel(toy: Desk, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:

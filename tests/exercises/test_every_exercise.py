@@ -81,12 +81,13 @@ def test_it_is_declared_in_full(word: str, exercise: Exercise) -> None:
 def test_a_wrong_answer_is_refused_with_its_own_message(exercise: Exercise, wrong: Any, message: str) -> None:
     """Refused on any input, explained on nearly any: two mistakes can do the same on one draw.
 
-    That the result is always the same is said first, if it is.
+    That the result is always the same is said first, if it is. A name that is not defined is no mistake of a student's.
     """
     verdicts = [examine(wrong, exercise)]
     while len(verdicts) < 3 and not verdicts[-1].row("usually means").endswith(message):
         verdicts.append(examine(wrong, exercise))
     assert all(verdict.kind in ("failed", "raised") for verdict in verdicts), verdicts
+    assert "NameError" not in str(verdicts[-1]), verdicts[-1]
     assert verdicts[-1].row("usually means").endswith(message), verdicts[-1]
 
 

@@ -72,6 +72,7 @@ def overwritten(x, factor=2.0):
 
 
 RAISED = [
+    (FLOAT, lambda x, factor=2.0: x.new_empty(2**50), "Far more entries than asked for"),
     (EXTREMES, lambda x: (x.min(1) * 1.0, x.max(1)), "take `.values`"),
     (EXTREMES, lambda x: (x.min(1) + 1, x.max(1)), "take `.values`"),
     (EXTREMES, lambda x: (x.min(1).double(), 0), "take `.values`"),

@@ -1,10 +1,12 @@
 """What a function prints, changes and turns: told, and put back."""
 
+import gc
 import io
 import os
 import random
 import sys
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -171,3 +173,21 @@ def test_inputs_are_fresh_even_when_the_global_generator_is_seeded() -> None:
         torch.manual_seed(0)
         examine(scaled, SCALED)
     assert not torch.equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("wrong", [lambda y: y.no_such_method(), lambda y: y - 1, lambda y: y])
+def test_what_a_function_held_is_let_go(wrong) -> None:
+    """A tensor of a gigabyte must not wait for the garbage collector: the next answer needs the room."""
+    held = []
+
+    def scaled(x, factor=2.0):
+        y = factor * x
+        held.append(weakref.ref(y))
+        return wrong(y)
+
+    gc.disable()
+    try:
+        examine(scaled, SCALED)
+        assert held and not [ref for ref in held if ref() is not None]
+    finally:
+        gc.enable()

@@ -1,6 +1,7 @@
 """A function that takes too long: by computing, by waiting, for ever, on a busy machine."""
 
 import _thread
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers.exercises import _sandbox, examine
 from tests.exercises.toys import SCALED, refused
@@ -85,6 +87,39 @@ def test_a_busy_machine_refuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         for process in busy:
             process.kill()
             process.wait()
+
+
+def test_what_was_left_behind_is_charged_to_nobody() -> None:
+    """A call into C that could not be stopped goes on computing while the next answer waits for the processor."""
+    ended = threading.Event()
+
+    def burn() -> None:
+        while not ended.is_set():
+            hashlib.sha256(bytes(10**7))
+
+    def scaled(x, factor=2.0):
+        if factor <= 0:
+            raise ValueError
+        time.sleep(0.4)
+        return factor * x
+
+    left = threading.Thread(target=burn, name="exercise", daemon=True)
+    left.start()
+    try:
+        assert examine(scaled, FAST).kind == "passed"
+    finally:
+        ended.set()
+        left.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps the limit")
+def test_a_tensor_that_grows_without_end_is_an_error_and_not_the_end_of_the_kernel() -> None:
+    def scaled(x, factor=2.0):
+        while True:
+            x = x[..., None] + x.new_ones(7)
+
+    refused(scaled, "Far more entries than asked for: a shape grows", kind="raised")
+    assert torch.zeros(2**30, dtype=torch.uint8).numel() == 2**30  # afterwards there is room
 
 
 def test_a_million_prints_are_called_prints() -> None:

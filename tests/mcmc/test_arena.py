@@ -8,6 +8,7 @@ import torch
 from helpers import mcmc
 from helpers.mcmc import arena, finite, ising, networks, posteriors, targets, theory, variational
 from helpers.mcmc.sampling import sample
+from helpers.mcmc.state import chain, moved
 
 
 def rng(number=0):
@@ -105,10 +106,36 @@ def test_point_estimates_raise_the_likelihood_of_every_member():
 
 def test_mean_field_is_exact_for_a_product_and_narrow_on_a_ridge():
     wide = targets.gaussian(torch.diag(torch.tensor([4.0, 0.25], dtype=torch.float64)), torch.tensor([1.0, -2.0]))
-    m, s = variational.mean_field(wide, 2, steps=1500)
+    m, s = variational.mean_field(wide, torch.zeros(2, dtype=torch.float64), steps=1500)
     assert (m - wide.mean).abs().max() < 0.1 and (s / wide.variance.sqrt() - 1).abs().max() < 0.1
-    _, s = variational.mean_field(targets.correlated_gaussian(2, 0.9), 2)
+    _, s = variational.mean_field(targets.correlated_gaussian(2, 0.9), torch.zeros(2, dtype=torch.float64))
     assert (s - math.sqrt(1 - 0.81)).abs().max() < 0.1  # the precision's diagonal, not the covariance's
+
+
+def test_mean_field_on_batches_finds_a_posterior():
+    """Ten numbers in batches of two: the posterior is N(10/11, 1/11), batches estimate its density without bias."""
+    x = torch.linspace(0, 2, 10, dtype=torch.float64)
+    posterior = posteriors.gaussian_mean_posterior(x, batch_size=2)
+    theta, s = networks.mean_field_draws(posterior, torch.zeros(1, dtype=torch.float64), 20_000, generator=rng(12))
+    assert abs(theta.mean() - 10 / 11) < 0.05 and abs(s * math.sqrt(11) - 1) < 0.1
+    assert abs(theta.std() / s - 1) < 0.05
+
+
+def test_independent_draws_are_worth_their_number_per_gradient():
+    """A sampler that draws afresh for four gradients: 250 per 1,000; the step varies about the one that was tuned."""
+    goal, sizes = targets.correlated_gaussian(3, 0.5), []
+
+    def afresh(log_prob, s, *, step_size, generator):
+        sizes.append(step_size)
+        state, info = moved(chain(goal.draw(len(s.x), generator), log_prob), gradients=4)
+        return state, info._replace(log_accept=info.log_accept - step_size)
+
+    worth = arena.per_gradient(goal, afresh, draws=400, generator=rng(13))
+    assert worth == pytest.approx(250, rel=0.1)  # the smallest of six
+    used = torch.tensor(sizes[60:])
+    assert math.exp(-used.mean()) == pytest.approx(0.8, abs=0.05) and used.max() / used.min() == pytest.approx(
+        1.5, rel=0.01
+    )
 
 
 def test_both_forms_of_the_schools_are_drawn_in_theta():

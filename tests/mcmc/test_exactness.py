@@ -39,6 +39,7 @@ KERNELS = {
     "random walk": (mcmc.random_walk_step, 1.0, True),
     "MALA": (mcmc.mala_step, 0.2, True),
     "HMC": (hmc, 0.3, True),
+    "NUTS": (mcmc.nuts_step, 0.4, True),
     "ULA": (mcmc.ula_step, 0.1, False),
     "MALA, noise sqrt(eta)": (small_noise_mala, 0.2, False),
     "MALA without q": (uncorrected_mala, 0.2, False),
@@ -72,3 +73,10 @@ def test_a_wrong_likelihood_is_caught_by_the_joint_test():
     kernel = exactness.kernel_of(mcmc.mala_step, forgot_to_square, step_size=0.2)
     scores = exactness.joint_scores(prior, simulate, kernel, statistics, chains=20_000, rounds=15, generator=rng(14))
     assert scores.abs().max() > Z
+
+
+def test_the_judge_passes_mala_and_refuses_ula_and_a_lazy_bias():
+    right = exactness.judge(mcmc.mala_step, step_size=0.5, generator=rng(31))
+    biased = exactness.judge(mcmc.ula_step, step_size=0.5, generator=rng(31))
+    assert abs(right.z) < 5 and right.p > 1e-6 and abs(right.variance - 1) < 0.05 and 0.85 < right.accepted < 1
+    assert abs(biased.z) > 5 and biased.p < 1e-6 and biased.accepted == 1

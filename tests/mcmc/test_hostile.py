@@ -8,7 +8,7 @@ import torch
 
 from helpers import mcmc
 from helpers.mcmc import diagnostics, posteriors, targets
-from helpers.mcmc.hamiltonian import _path
+from helpers.mcmc.hamiltonian import path
 from helpers.mcmc.langevin import _log_acceptance
 from helpers.mcmc.sampling import sample, tune_step_size
 from helpers.mcmc.state import Chain, chain
@@ -141,7 +141,7 @@ def test_the_fast_forms_are_the_textbook():
     assert torch.allclose(_log_acceptance(x, y, 0.3), mcmc.mala_log_acceptance(x, y, 0.3), atol=1e-10)
     p = torch.randn(50, 2, generator=g, dtype=F64)
     for steps in (1, 2, 7):
-        end, q = _path(target, x, p, 0.2, steps)
+        end, q = path(target, x, p, 0.2, steps)
         z, r = mcmc.leapfrog(target.gradient, x.x, p, 0.2, steps)
         assert torch.allclose(end.x, z) and torch.allclose(q, r) and torch.equal(end.log_prob, target(end.x))
 

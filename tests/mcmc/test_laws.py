@@ -38,6 +38,9 @@ EXACT = {
     "Metropolis-Hastings": (hastings, gamma_target, 0.8),
     "MALA": (mcmc.mala_step, bent, 0.4),
     "HMC": (hmc, bent, 0.6),
+    "HMC with a mass": (partial(hmc, mass=torch.tensor([0.5, 3.0])), bent, 0.6),
+    "NUTS": (mcmc.nuts_step, bent, 0.6),
+    "NUTS with a mass": (partial(mcmc.nuts_step, mass=torch.tensor([0.5, 3.0])), tilted, 0.7),
     "HMC on log gamma": (hmc, log_gamma_target, 0.6),
     "Gibbs, random scan": (random_scan, tilted, None),
 }

@@ -165,7 +165,7 @@ def test_breast_cancer_table():
 
 
 def test_breast_cancer_reference_by_another_run():
-    """64 chains with random path lengths and independent means; the error of the reference, 0.004, is allowed for."""
+    """64 chains with random path lengths and independent means; the error of the reference, 0.006, is allowed for."""
     mean, sd = (
         torch.tensor(v, dtype=torch.float64) for v in (posteriors.BREAST_CANCER_MEAN, posteriors.BREAST_CANCER_SD)
     )
@@ -176,7 +176,7 @@ def test_breast_cancer_reference_by_another_run():
     step, eta = partial(mcmc.hmc_step, steps=12), lambda t: 0.05 + 0.06 * float(r[t])
     draws = sample(step, posteriors.breast_cancer(), x, 40, step_size=eta, warmup=20, generator=rng(19))
     per_chain = draws.x.mean(1)
-    error = (per_chain.var(0) / 64 + 0.004**2).sqrt()
+    error = (per_chain.var(0) / 64 + 0.006**2).sqrt()
     assert ((per_chain.mean(0) - mean) / error).abs().max() < Z
     assert draws.x.flatten(0, 1).std(0) / sd == pytest.approx(torch.ones(31), rel=0.15)
 

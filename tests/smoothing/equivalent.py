@@ -24,6 +24,10 @@ EQUIVALENT = {
         **guard("positive", "lipschitz"),
         "check_scores(logits, y) -> left out": GUARD,
         "check_scores(logits, y) -> logits": GUARD,
+        "1 -> -1 in own = logits.gather(1, y[:, None])[:, 0]": AXIS,
+        "0 -> -1 in own = logits.gather(1, y[:, None])[:, 0]": COLUMN,
+        "1 -> -1 in others = logits.scatter(1, y[:, None], -math.inf).amax(1)": AXIS,
+        "1 -> -1 in others = logits.scatter(1, y[:, None], -math.inf).amax(1) (2)": AXIS,
     },
     "interval_linear": {
         "check_box(lower, upper) -> left out": GUARD,
@@ -128,6 +132,24 @@ LIBRARY = {
         "distance.clamp(min=0, max=1) -> distance.clamp(min=0)": "M is at most the mean: above 1 by rounding only",
         "0 -> -1 in radius = sigma * (-2 / order * distance.clamp(min=0, max=1).log()).sqrt()": "below 0 by rounding "
         "only",
+    },
+    "bounds.check_affine": {
+        "1 -> -1 in if x.ndim != 2 or weight.ndim != 2 or weight.shape[1] != x.shape[1] or "
+        f"(bias.shape != weight.shape[:1]):{n}": AXIS
+        for n in ("", " (2)", " (3)")
+    },
+    "bounds.interval_step": {
+        f"0 -> -1 in size = {{'weight': layer.weight.abs(), 'bias': torch.zeros_like(middle[0, :, 0, 0])}}{n}": "any "
+        "image and pixel do: only the shape counts"
+        for n in ("", " (2)", " (3)")
+    },
+    "bounds.interval_certified": {
+        "1 -> -1 in return (margins.scatter(1, y[:, None], math.inf) > 0).all(1)": AXIS,
+        "1 -> -1 in return (margins.scatter(1, y[:, None], math.inf) > 0).all(1) (2)": AXIS,
+    },
+    "metrics.samples_needed": {
+        "float(torch.special.log_ndtr(torch.tensor(radius / sigma, dtype=torch.float64))) -> "
+        "torch.special.log_ndtr(torch.tensor(radius / sigma, dtype=torch.float64))": "math.ceil makes it a number"
     },
     "lipschitz.operator_norm": {
         "torch.randn((1, *shape), generator=generator, device=weight.device, dtype=weight.dtype) -> "

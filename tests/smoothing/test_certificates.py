@@ -1,4 +1,4 @@
-"""Renyi and Hoeffding, the votes that a radius needs, and the curves."""
+"""Renyi and Hoeffding, counts of any type, and bad input."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.smoothing import certificates as C, metrics
+from helpers.smoothing import certificates as C
 
 P = torch.linspace(0.51, 0.9999, 60, dtype=torch.float64)
 VOTES = torch.tensor([[3, 4]])
@@ -58,32 +58,6 @@ def test_hoeffding_is_sound_and_wider_than_clopper_pearson() -> None:
     assert hoeffding[0] == 0 and (hoeffding >= 0).all()
 
 
-def test_the_votes_that_a_radius_needs() -> None:
-    assert metrics.samples_needed(4.0, 1.0, 0.001) == 218_105
-    for sigma, radius, alpha in ((0.5, 0.3, 0.05), (1.0, 2.0, 0.001), (0.25, 0.9, 1e-6)):
-        n = metrics.samples_needed(radius, sigma, alpha)
-        assert smoothing.max_certifiable_radius(n, alpha, sigma) >= radius
-        assert n == 1 or smoothing.max_certifiable_radius(n - 1, alpha, sigma) < radius
-
-
-def test_the_curve_counts_what_is_right_and_certified() -> None:
-    prediction, y = torch.tensor([0, 1, -1, 2]), torch.tensor([0, 1, 1, 0])
-    radius = torch.tensor([0.5, 0.2, 0.0, 0.9], dtype=torch.float64)
-    curve = metrics.certified_accuracy(
-        prediction, radius, y, torch.tensor([0.0, 0.2, 0.3, 0.5, 0.6], dtype=torch.float64)
-    )
-    assert curve.tolist() == [0.5, 0.5, 0.25, 0.25, 0]
-    assert metrics.average_certified_radius(prediction, radius, y) == pytest.approx(0.7 / 4)
-    fine = torch.linspace(0, 1, 10_001, dtype=torch.float64)
-    area = torch.trapezoid(metrics.certified_accuracy(prediction, radius, y, fine), fine)
-    assert float(area) == pytest.approx(0.7 / 4, abs=1e-3)
-
-
-def test_the_published_table_has_a_figure_for_every_radius_and_falls() -> None:
-    for figures in metrics.PUBLISHED_CIFAR10.values():
-        assert len(figures) == len(metrics.PUBLISHED_RADII) and list(figures) == sorted(figures, reverse=True)
-
-
 def test_counts_of_any_integer_type_give_bounds_in_double_precision() -> None:
     k = torch.tensor([0, 3, 19, 20])
     votes = torch.tensor([[15, 5], [19, 1]])
@@ -114,8 +88,6 @@ def test_a_bound_of_exactly_one_half_certifies_nothing() -> None:
         (lambda: C.renyi_radius(1.5, 0.1, 1.0), r"p_a must lie in \[0, 1\]"),
         (lambda: C.hoeffding_lower(3, 2, 0.05), r"successes must lie in 0 \.\.\. 2"),
         (lambda: C.hoeffding_lower(3, 3, 0.0), "alpha must lie"),
-        (lambda: metrics.samples_needed(0.0, 1.0, 0.05), "radius must be a positive number"),
-        (lambda: metrics.samples_needed(80.0, 2.0, 0.05), "radius must be below 37 sigma = 74, got 80"),
         (lambda: smoothing.clopper_pearson_lower(3, math.nan, 0.05), "n must be an integer of at least 1, got nan"),
         (lambda: smoothing.clopper_pearson_lower(3, math.inf, 0.05), "n must be an integer of at least 1, got inf"),
         (lambda: smoothing.clopper_pearson_lower(3, 10.5, 0.05), "n must be an integer of at least 1, got 10.5"),
@@ -126,9 +98,6 @@ def test_a_bound_of_exactly_one_half_certifies_nothing() -> None:
         (lambda: smoothing.certify(VOTES - 5, VOTES, sigma=1.0, alpha=0.05), "selection must lie in 0"),
         (lambda: smoothing.lecuyer_radius(P, 1 - P, 0.0), "sigma must be a positive number"),
         (lambda: smoothing.top_k_radius(P, P[:, None], 1, 0.0), "sigma must be a positive number"),
-        (lambda: metrics.certified_accuracy(P, P, P[:3], P), "need prediction, radius, y"),
-        (lambda: metrics.certified_accuracy(P, P, P, torch.tensor(0.5)), r"radii \(R,\)"),
-        (lambda: metrics.average_certified_radius(P[:0], P[:0], P[:0]), "N >= 1"),
     ],
 )
 def test_bad_input_is_named(call, message: str) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from helpers import runtime
 from helpers.smoothing.cifar import certified_cifar, cifar_resnet, shift_and_flip
-from tests.test_downloads import cache, cifar, server  # noqa: F401  # fixtures
+from tests.downloads.server import cache, cifar, server  # noqa: F401  # fixtures
 
 
 def test_the_whole_path_from_the_archive_to_the_certificates(cifar, server) -> None:  # noqa: F811

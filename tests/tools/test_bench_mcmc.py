@@ -8,7 +8,7 @@ import torch
 from tools import bench_mcmc
 
 
-@pytest.mark.parametrize("name", bench_mcmc.STEP)
+@pytest.mark.parametrize("name", bench_mcmc.KERNELS)
 def test_a_step_launches_no_more_kernels_than_it_did(name):
     """In few dimensions a step costs what its kernels cost to launch: each new one is 2 to 5 % of the step."""
     assert bench_mcmc.kernels(2, name) <= bench_mcmc.KERNELS[name]

@@ -103,4 +103,5 @@ fgsm = Exercise(
     ),
     why="autograd.grad leaves the model's own gradients alone. The loss is summed over the batch, so one backward "
     "pass gives every image its own gradient; the sign makes its scale irrelevant.",
+    shows=(input_gradient,),
 )

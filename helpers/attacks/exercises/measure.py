@@ -58,7 +58,13 @@ median_norm = Exercise(
     report.median_norm,
     given=given,
     checks=(
-        holds("a stronger attack never looks worse", _better_never_looks_worse, times=3, meaning=CAUSE),
+        holds(
+            "a stronger attack never looks worse",
+            _better_never_looks_worse,
+            times=3,
+            dtype=torch.float32,
+            meaning=CAUSE,
+        ),
         same("is the radius that holds half of the images, successes all", _norms, times=15, meaning=CAUSE),
         same("is infinite where fewer than half fall", _too_few, times=4, meaning=CAUSE),
         same("asks nothing of a failure's norm, NaN included", _undefined, times=4, meaning=CAUSE),
@@ -107,9 +113,9 @@ median_norm = Exercise(
         ("That is the least norm of all; asked is the radius that holds half of the images.", {".median()": ".min()"}),
     ),
     hints=(
-        "What should the norm of a failure be, so that a new success can only lower the result?",
+        "What should the norm of a failure be, so that no new success ever raises the result?",
         "`norms.where(success, torch.inf)` replaces the failures; `.median()` takes the lower of two in the middle.",
     ),
-    why="With failures at infinity the figure is monotone: every new success, and every shorter perturbation, can only "
-    "lower it. The median stays finite as long as half of the images are fooled.",
+    why="With failures at infinity the figure is monotone: no new success and no shorter perturbation "
+    "ever raises it. The median stays finite as long as half of the images are fooled.",
 )

@@ -7,7 +7,14 @@ from typing import Any
 import torch
 
 from helpers import attacks
-from helpers.attacks.exercises.networks import NO_BACKWARD, leaves_weights_alone, straight, two_classes, wavy
+from helpers.attacks.exercises.networks import (
+    NO_BACKWARD,
+    WRONG_ITERATE,
+    leaves_weights_alone,
+    straight,
+    two_classes,
+    wavy,
+)
 from helpers.exercises import Draw, Exercise, args, holds, same
 
 UNIT = "g / spread(norm(g, 1), g).clamp(min=torch.finfo(g.dtype).tiny)"
@@ -90,6 +97,10 @@ mi_fgsm = Exercise(
             {"spread(norm(g, 1), g)": "g.abs().sum(-1, keepdim=True)"},
         ),
         (
+            "One norm for each pixel, over the channels: an image has one norm; flatten all but the first axis.",
+            {"spread(norm(g, 1), g)": "g.abs().sum(1, keepdim=True)"},
+        ),
+        (
             "The gradient is divided by its largest entry; here it is the l_1 norm, the sum of |g_i|.",
             {"norm(g, 1)": "norm(g, float('inf'))"},
         ),
@@ -122,11 +133,6 @@ mi_fgsm = Exercise(
         ),
         ("`targeted` is ignored: with targeted=True the loss must fall.", {"targeted=targeted": "targeted=False"}),
         (
-            "Targeted, best is the largest margin of y, not the smallest.",
-            {"goal(logits, y, targeted)": "goal(logits, y, False)"},
-            attacks.ascend,
-        ),
-        (
             "The ball is forgotten: no pixel may end farther than eps from x.",
             {"clip_linf(x, eps)": "lambda z: z.clamp(0, 1)"},
         ),
@@ -134,21 +140,7 @@ mi_fgsm = Exercise(
             "The result leaves [0, 1]: clip to the box after each step.",
             {"clip_linf(x, eps)": "lambda z: torch.minimum(torch.maximum(z, x - eps), x + eps)"},
         ),
-        (
-            "That is the last iterate. Keep, image by image, the one with the smallest margin.",
-            {"return best": "return x"},
-            attacks.ascend,
-        ),
-        (
-            "The best iterate is the one with the smallest margin, not with the largest loss.",
-            {"value = gap(logits, y)": "value = loss(logits, y) if targeted else -loss(logits, y)"},
-            attacks.ascend,
-        ),
-        (
-            "The last iterate is not looked at: after the last step one more forward pass is needed.",
-            {"for step in range(steps + 1)": "for step in range(steps)"},
-            attacks.ascend,
-        ),
+        *WRONG_ITERATE,
     ),
     hints=(
         "Two lines per step: the velocity, then x. Clip to the ball and the box after each.",
@@ -160,4 +152,5 @@ mi_fgsm = Exercise(
     why="Early and late gradients differ by orders of magnitude, so each is divided by its norm before it is added. "
     "The velocity smooths over the zigzag of single gradients, which also transfers better to other networks.",
     minutes=15,
+    shows=(attacks.ascend, attacks.input_gradient),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from helpers import attacks
 from helpers.exercises import Arguments, Draw, args, require
 
 SHAPES = ((1, 4, 5), (3, 2, 3), (12,))
@@ -75,3 +76,27 @@ def leaves_weights_alone(f: Any, draw: Draw, case: Arguments) -> None:
     model = f.latest.after.positional[0]
     require(all(w.grad is None for w in model.parameters()), expected="no .grad in the weights", got="a gradient")
     require(all(w.requires_grad for w in model.parameters()), expected="weights that still ask for a gradient")
+
+
+WRONG_ITERATE = (  # of every iterated attack: which point of the way comes back
+    (
+        "Targeted, best is the largest margin of y, not the smallest.",
+        {"goal(logits, y, targeted)": "goal(logits, y, False)"},
+        attacks.ascend,
+    ),
+    (
+        "That is the last iterate. Keep, image by image, the one with the smallest margin.",
+        {"return best": "return x"},
+        attacks.ascend,
+    ),
+    (
+        "The best iterate is the one with the smallest margin, not with the largest loss.",
+        {"value = gap(logits, y)": "value = loss(logits, y) if targeted else -loss(logits, y)"},
+        attacks.ascend,
+    ),
+    (
+        "The last iterate is not looked at: after the last step one more forward pass is needed.",
+        {"for step in range(steps + 1)": "for step in range(steps)"},
+        attacks.ascend,
+    ),
+)

@@ -102,6 +102,10 @@ carlini_wagner_objective = Exercise(
             {"return ": "return (", "min=-kappa)": "min=-kappa)).mean()"},
         ),
         ("The squares are summed, not averaged.", {".sum(1)": ".mean(1)"}),
+        (
+            "The distance is summed over the whole batch: one for each image, `flatten(1).sum(1)`.",
+            {".flatten(1).sum(1)": ".sum()"},
+        ),
         ("That is the l_1 distance; here it is the square of the l_2 distance.", {".square()": ".abs()"}),
         ("The margin is cut at 0; it is cut at -kappa, so that the attack wins by kappa.", {"min=-kappa": "min=0"}),
         ("c weighs the margin here, not the distance.", {"return ": "return c * ", "+ c * ": "+ "}),
@@ -125,6 +129,7 @@ carlini_wagner_objective = Exercise(
     why="The margin is zero exactly at the boundary, whatever the scale of the logits, and the cut at -kappa stops "
     "the push once it has won, so that the rest of the search only shortens the perturbation.",
     differentiable=True,
+    shows=(attacks.goal, attacks.margin),
 )
 
 
@@ -183,7 +188,10 @@ jsma_saliency = Exercise(
         ("That is the condition alone, 0 or 1; where it holds S is alpha |beta|.", {PRODUCT: "torch.ones_like(alpha)"}),
         ("That is alpha alone; the saliency is alpha |beta|.", {PRODUCT: "alpha"}),
     ),
-    hints=("`torch.where(condition, value, 0)`.", "Conditions on tensors are joined by `&`, each in brackets."),
+    hints=(
+        "Which pixels get 0, and what do the others get?",
+        "`torch.where(condition, value, 0)`; conditions on tensors are joined by `&`, each in brackets.",
+    ),
     why="A product is large only if both are: a pixel that raises the target and every other class alike is useless.",
     minutes=5,
 )

@@ -11,6 +11,7 @@ from torch import Tensor
 from helpers import attacks
 from helpers.attacks.exercises.networks import (
     NO_BACKWARD,
+    WRONG_ITERATE,
     Wave,
     images,
     leaves_weights_alone,
@@ -198,32 +199,13 @@ pgd_linf = Exercise(
             {"-loss(z, y) if targeted else loss(z, y)": "loss(z, y)"},
             attacks.ascend,
         ),
-        (
-            "Targeted, best is the largest margin of y, not the smallest.",
-            {"goal(logits, y, targeted)": "goal(logits, y, False)"},
-            attacks.ascend,
-        ),
-        (
-            "That is the last iterate. Keep, image by image, the one with the smallest margin.",
-            {"return best": "return x"},
-            attacks.ascend,
-        ),
-        (
-            "The best iterate is the one with the smallest margin, not with the largest loss.",
-            {"value = gap(logits, y)": "value = loss(logits, y) if targeted else -loss(logits, y)"},
-            attacks.ascend,
-        ),
+        *WRONG_ITERATE,
         (
             "One iterate for the whole batch: each image keeps its own best, by `torch.where`.",
             {
                 "spread(value < smallest, x)": "value.sum() < smallest.sum()",
                 "torch.fmin(value, smallest)": "torch.where(value.sum() < smallest.sum(), value, smallest)",
             },
-            attacks.ascend,
-        ),
-        (
-            "The last iterate is not looked at: after the last step one more forward pass is needed.",
-            {"for step in range(steps + 1)": "for step in range(steps)"},
             attacks.ascend,
         ),
         (
@@ -234,12 +216,13 @@ pgd_linf = Exercise(
     ),
     hints=(
         "low, high = (x - eps).clamp(min=0), (x + eps).clamp(max=1): then P is one `clamp(low, high)`.",
-        "The start: x + eps * (2 * torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device) - 1), "
-        "projected.",
+        "In the loop x starts afresh: `x = x.detach().requires_grad_(True)`, then the logits, "
+        "`torch.autograd.grad(loss(logits, y).sum(), x)[0]`, the step, the clip.",
         "`attacks.margin(logits, y)` measures success (smaller is better for the attack; larger for a target). Compare "
         "at every iterate, the first and the last included, and keep by `torch.where`.",
     ),
     why="The two clips are one, to [max(x - eps, 0), min(x + eps, 1)]. The best iterate costs nothing more: the "
     "logits are there anyway, except after the last step, which needs one forward pass.",
-    minutes=20,
+    minutes=30,
+    shows=(clip_linf, random_in_ball, attacks.ascend, attacks.input_gradient),
 )

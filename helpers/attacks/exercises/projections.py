@@ -53,7 +53,7 @@ def _projection(p: int, meaning: str) -> tuple[Check, ...]:
     """What makes f(delta, eps) the projection on the l_p ball."""
     inside = "A point inside the ball is its own closest point: change only what is outside."
     return (
-        same(f"is the closest point of the l_{p} ball", lambda draw: _deltas(draw, p), meaning=meaning),
+        same(f"is the closest point of the l_{p} ball", lambda draw: _deltas(draw, p), rtol=1e-6, meaning=meaning),
         holds("no other point of the ball is closer", _closest(p), meaning=meaning),
         holds("points inside stay exactly where they are", _kept, meaning=inside),
         holds("projecting twice is projecting once", _idempotent, meaning=inside),
@@ -79,6 +79,10 @@ project_l2 = Exercise(
         (
             "One norm for each pixel, over the batch: the first axis counts the images, flatten the others.",
             {LENGTH: "delta.norm(dim=0, keepdim=True)"},
+        ),
+        (
+            "One norm for each pixel, over the channels: an image has one norm; flatten all but the first axis.",
+            {LENGTH: "delta.norm(dim=1, keepdim=True)"},
         ),
         ("That is the projection on the l_inf ball.", {RETURN: "delta.clamp(-eps, eps)"}),
         (

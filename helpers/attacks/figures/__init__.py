@@ -4,6 +4,7 @@ from helpers.attacks.figures.curves import (
     masking,
     overfitting,
     robustness,
+    steps_against_accuracy,
     survival,
 )
 from helpers.attacks.figures.explorers import (
@@ -21,7 +22,6 @@ from helpers.attacks.figures.stills import (
     noise_against_fgsm,
     signed,
     sparse,
-    steps_against_accuracy,
     targets,
     transfer,
     universal,

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,11 +10,12 @@ from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data
 from helpers.attacks import blackbox, defence, minimum_norm, threat
-from helpers.attacks.figures.stills import (
-    attacked,
-)
+from helpers.attacks.figures.curves import INK
+from helpers.attacks.figures.stills import attacked
+from helpers.attacks.pgd import pgd
 from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure
 
+SCALES = {"l_inf": (math.inf, 1.0), "l_2": (2.0, 10.0), "l_1": (1.0, 100.0), "l_0": (0.0, 200.0)}  # p, times eps
 NORMS = {"l_1": 1.0, "l_2": 2.0, "l_4": 4.0, "l_inf": math.inf}
 
 
@@ -27,31 +29,31 @@ def _ball(p: float, eps: float) -> np.ndarray:
 @explorer(
     p=Choice(tuple(NORMS), "l_inf", label="norm"),
     angle=Range(0, 90, 30, step=5, label="direction of w"),
-    eps=Range(0.1, 2.0, 0.8, step=0.1, label="radius ε"),
+    eps=Range(0.2, 1.8, 0.8, step=0.1, label="radius ε"),
     stills=({"p": "l_1", "angle": 20}, {"p": "l_2"}, {"p": "l_inf", "eps": 1.1}),
 )
 def linear_boundary(p: str, angle: int, eps: float) -> Picture:
     """A ball around x, a linear boundary, the steepest step of that norm and DeepFool's."""
-    fig, axes = figure(width=7, height=5)
-    norm, w = NORMS[p], torch.tensor([[math.cos(math.radians(angle)), math.sin(math.radians(angle))]])
+    fig, axes = figure(width=4.1, height=5)
+    turn = math.radians(angle)
+    norm, w = NORMS[p], torch.tensor([[round(math.cos(turn), 6), round(math.sin(turn), 6)]])  # cos 90° is exactly 0
     distance = 1 / threat.norm(w, attacks.dual(norm)).item()  # f(x) = <w, x> - 1 with |w|_2 = 1, and x = 0
     along = torch.tensor([-w[0, 1], w[0, 0]])
-    axes.plot(*torch.stack([w[0] - 6 * along, w[0] + 6 * along]).T, color=COLOUR["data"])
-    axes.fill(*_ball(norm, eps), color=COLOUR["bound"], alpha=0.2)
-    axes.plot(*_ball(norm, distance), "--", color=COLOUR["bound"], linewidth=1.3)
-    for step, colour, text in (
-        (eps * attacks.steepest_ascent(w, norm)[0], "attack", "steepest step"),
-        (w[0], "model", "DeepFool"),
+    axes.plot(*torch.stack([w[0] - 6 * along, w[0] + 6 * along]).T, color=COLOUR["data"], label="boundary $f = 0$")
+    axes.fill(*_ball(norm, eps), color=COLOUR["bound"], alpha=0.2, label="ball of radius ε")
+    axes.plot(*_ball(norm, distance), "--", color=COLOUR["bound"], linewidth=1.3, label="ball that touches")
+    for step, colour, width, text in (
+        (eps * attacks.steepest_ascent(w, norm)[0], COLOUR["attack"], 5.0, "steepest step"),
+        (w[0], INK["DeepFool"], 2.0, "DeepFool"),
     ):
-        axes.annotate(
-            "", step.tolist(), (0, 0), arrowprops={"arrowstyle": "-|>", "color": COLOUR[colour], "linewidth": 2.5}
-        )
-        axes.plot([], [], color=COLOUR[colour], linewidth=2.5, label=text)
+        arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", step.tolist(), (0, 0), arrowprops=arrow)
+        axes.plot([], [], color=colour, linewidth=width, label=text)
     axes.plot(0, 0, "o", color=COLOUR["data"])
-    axes.set(xlim=(-2.6, 2.6), ylim=(-1.9, 1.9), aspect="equal", xlabel="$\\delta_1$", ylabel="$\\delta_2$")
+    axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal", xlabel="$\\delta_1$", ylabel="$\\delta_2$")
     verdict = "crosses" if eps > distance + 1e-6 else "reaches" if eps > distance - 1e-6 else "stays inside"
     axes.set_title(f"$|f|/\\|w\\|_q$ = {distance:.2f}: ε = {eps:g} {verdict}")
-    axes.legend(loc="lower left")
+    fig.legend(loc="outside lower center", ncols=2)
     return fig
 
 
@@ -68,28 +70,31 @@ def _network(name: str) -> nn.Module:
     return (defence.Sharpened(model) if "masked" in name else model).eval().requires_grad_(False)
 
 
-def _run(attack: str, norm: str, model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int) -> Tensor:
-    """One attack of the explorer. eps is a change of pixels; scaled by 10 in l_2, by 100 in l_1, by 200 in l_0."""
-    g = torch.Generator().manual_seed(0)
-    if attack == "noise":
-        return (x + eps * (2 * torch.rand(x.shape, generator=g) - 1).sign()).clamp(0, 1)
+def _noise(x: Tensor, p: float, size: float, g: torch.Generator) -> Tensor:
+    """x with random signs of that l_p norm added; p = 0: with `size` random pixels set to 0 or 1."""
+    signs, d = torch.where(torch.rand(x.shape, generator=g) < 0.5, -1.0, 1.0), x[0].numel()
+    if p == 0:
+        return torch.where((torch.randperm(d, generator=g) < size).view_as(x), signs, x).clamp(0, 1)
+    return (x + size * signs / d ** (1 / p)).clamp(0, 1)
+
+
+def _run(attack: str, norm: str, model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int) -> tuple[str, Tensor]:
+    """One attack of the explorer, and the name of what ran. eps is scaled by 10 in l_2, 100 in l_1, 200 in l_0."""
+    g, (p, scale) = torch.Generator().manual_seed(0), SCALES[norm]
+    ball: dict[str, Any] = {"eps": eps * scale, "steps": steps}
     if attack == "DeepFool":
-        return minimum_norm.deepfool(model, x, y, steps=steps)
+        return "DeepFool", minimum_norm.deepfool(model, x, y, steps=steps)
+    if attack == "noise":
+        return "noise", _noise(x, p, eps * scale, g)
     if norm == "l_0":
-        return attacks.pgd_l0(model, x, y, budget=max(1, round(200 * eps)), steps=steps)
-    if norm == "l_inf":
-        if attack == "FGSM":
-            return attacks.fgsm(model, x, y, eps=eps)
-        if attack == "MI-FGSM":
-            return attacks.mi_fgsm(model, x, y, eps=eps, steps=steps)
+        return "PGD", attacks.pgd_l0(model, x, y, budget=max(1, round(200 * eps)), steps=steps)
     if attack == "square":
-        p, scale = {"l_inf": (math.inf, 1), "l_2": (2, 10), "l_1": (1, 100)}[norm]
-        return blackbox.square(model, x, y, eps=eps * scale, steps=steps, p=p, generator=g)
-    if norm == "l_2":
-        return attacks.pgd_l2(model, x, y, eps=10 * eps, steps=steps, generator=g)
-    if norm == "l_1":
-        return attacks.pgd_l1(model, x, y, eps=100 * eps, steps=steps, generator=g)
-    return attacks.pgd_linf(model, x, y, eps=eps, steps=steps, generator=g)
+        return "square", blackbox.square(model, x, y, **ball, p=p, generator=g)
+    if norm == "l_inf" and attack == "FGSM":
+        return "FGSM", attacks.fgsm(model, x, y, eps=eps)
+    if norm == "l_inf" and attack == "MI-FGSM":
+        return "MI-FGSM", attacks.mi_fgsm(model, x, y, **ball)
+    return "PGD", pgd(model, x, y, **ball, p=p, generator=g)
 
 
 @explorer(
@@ -97,20 +102,22 @@ def _run(attack: str, norm: str, model: nn.Module, x: Tensor, y: Tensor, eps: fl
     network=Choice(("standard", "robust"), "standard", label="network"),
     attack=Choice(("noise", "FGSM", "MI-FGSM", "PGD", "square", "DeepFool"), "PGD", label="attack"),
     norm=Choice(("l_inf", "l_2", "l_1", "l_0"), "l_inf", label="norm"),
-    eps=Range(0.0, 0.5, 0.15, step=0.01, label="ε (l_2: ×10, l_1: ×100, l_0: ×200 pixels)"),
+    eps=Range(0.0, 0.5, 0.15, step=0.01, label="ε (l_2: ×10, l_1: ×100, l_0: ×200; DeepFool: none)"),
     steps=Range(1, 40, 10, label="steps"),
     stills=({"attack": "noise"}, {}, {"network": "robust"}),
     on_release=True,
 )
 def attack_explorer(digit: int, network: str, attack: str, norm: str, eps: float, steps: int) -> Picture:
-    """One digit: clean, perturbation, result, probabilities. FGSM and MI-FGSM act as PGD outside l_inf."""
+    """One digit: clean, perturbation, result, probabilities. The title names what ran: FGSM and MI-FGSM live in l_inf,
+    square knows no l_0; elsewhere PGD takes their place."""
     model, (x, y) = _network(network), _digits()
     x, y = x[digit : digit + 1], y[digit : digit + 1]
-    x_adv = _run(attack, norm, model, x, y, eps, steps)
+    ran, x_adv = _run(attack, norm, model, x, y, eps, steps)
     with torch.no_grad():
         before, after = model(x).softmax(1), model(x_adv).softmax(1)
-    size = threat.norm(x_adv - x, {"l_inf": math.inf, "l_2": 2, "l_1": 1, "l_0": 0}[norm]).item()
-    return attacked(x, x_adv, "0123456789", before, after, (f"{attack}: {norm} = {size:.2f}",))
+    kind = "l_2" if attack == "DeepFool" else norm
+    size = threat.norm(x_adv - x, SCALES[kind][0]).item()
+    return attacked(x, x_adv, "0123456789", before, after, (f"{ran}: {kind} = {size:.3g}",))
 
 
 def _path(model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int) -> Tensor:
@@ -134,10 +141,10 @@ def _slice(model: nn.Module, x: Tensor, y: Tensor, d: Tensor, reach: float) -> t
 
 @explorer(
     digit=Range(0, 9, 3, label="digit"),
-    network=Choice(("standard", "standard, masked", "robust"), "standard", label="network"),
+    network=Choice(("standard", "standard, masked", "robust"), "standard, masked", label="network"),
     eps=Range(0.05, 0.4, 0.2, step=0.05, label="radius ε"),
     steps=Range(1, 20, 10, label="steps"),
-    stills=({}, {"network": "standard, masked"}, {"network": "robust"}),
+    stills=({}, {"network": "standard"}, {"network": "robust"}),
     on_release=True,
 )
 def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
@@ -154,15 +161,20 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     a, loss, margin = _slice(model, x, y, d, 1.4 * eps)
     way = torch.linalg.lstsq(d.flatten(1).T, path.flatten(1).T).solution
     slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
-    fig, (left, right) = figure(1, 2, width=10, height=4.2)
+    fig, (upper, lower) = figure(2, 1, width=4.1, height=6.8, height_ratios=(1.4, 1))
     side = [a[0], a[-1]] * 2
-    left.imshow(loss, origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
+    shades = upper.imshow(loss.numpy(), origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
     if margin.min() < 0 < margin.max():
-        left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
-    left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
-    left.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
-    left.set_title(f"{network}: loss, boundary, PGD's way")
-    right.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
-    right.set(xlabel="towards the end of PGD", ylabel="log₁₀ of the loss (0 drawn as −10)", ylim=(-10.5, 5))
-    right.set_title(f"gradient at the digit: {f'{slope:.1e}' if slope else 'exactly 0'}")
+        upper.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
+    upper.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
+    fig.colorbar(shades, ax=upper, shrink=0.85).ax.set_title("loss", fontsize=11)
+    upper.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
+    upper.set_title(f"PGD: {network}")
+    upper.grid(False)
+    lower.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
+    lower.set(xlabel="towards the end of PGD", ylabel="log₁₀ loss (0 drawn as −10)", ylim=(-10.5, 5))
+    lower.set_yticks(range(-10, 6, 5))
+    for axes in (upper, lower):
+        axes.locator_params(axis="x", nbins=5)
+    lower.set_title(f"at the digit $\\|\\nabla L\\|_1$ = {f'{slope:.2g}' if slope else '0 exactly'}")
     return fig

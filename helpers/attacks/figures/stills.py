@@ -8,6 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from helpers.attacks.figures.curves import INK
 from helpers.figures import COLOUR, FAMILY, Picture, figure, label, pictures
 
 
@@ -56,8 +57,9 @@ def attacked(
         bars(chart, names, before[k], after[k], count, log=log)
         image.set_title(names[int(before[k].argmax())], color=COLOUR["muted"])
         delta.set_title(titles[k])
-        if limits is None:
-            delta.text(0.5, -0.03, "red: brighter, blue: darker", ha="center", va="top", transform=delta.transAxes)
+        factor = 0.5 / (x_adv[k] - x[k]).abs().max().clamp(min=1e-9).item()
+        drawn = "red: brighter, blue: darker" if limits is None else f"drawn {factor:.0f} times as strong"
+        delta.text(0.5, -0.03, drawn, ha="center", va="top", fontsize=11, transform=delta.transAxes)
         changed = before[k].argmax() != after[k].argmax()
         result.set_title(names[int(after[k].argmax())], color=COLOUR["attack" if changed else "muted"])
         chart.set_title("before (grey) and after")
@@ -67,29 +69,32 @@ def attacked(
 def noise_against_fgsm(sizes: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Picture:
     """Accuracy over eps."""
     fig, axes = figure(width=9, height=3.4)
-    for (name, values), colour in zip(curves.items(), ("muted", "attack"), strict=True):
-        label(axes.plot(sizes, values, "o-", color=COLOUR[colour])[0], name)
+    for name, values in curves.items():
+        label(axes.plot(sizes, values, "o-", color=INK.get(name, COLOUR["muted"]))[0], name, offset=(6, 6))
     axes.set(xlabel="$\\varepsilon$ (change of every pixel)", ylabel="accuracy", ylim=(0, 1.03), xlim=(0, 0.34))
     axes.set_title("The same size, another direction: random signs and FGSM")
     return fig
 
 
 def balls() -> Picture:
-    """The unit balls of six p in the plane."""
-    fig, row = figure(1, 6, width=12, height=2.5, sharey=True)
+    """The unit balls of five p in the plane."""
+    fig, row = figure(1, 5, width=12, height=3.2, sharey=True)
     t = np.linspace(0, 2 * np.pi, 2001)
-    for axes, p in zip(row, (0, 0.5, 1, 2, 4, math.inf), strict=True):
+    for axes, p in zip(row, (0, 0.5, 1, 2, math.inf), strict=True):
+        colour = COLOUR["bound"] if p >= 1 else COLOUR["second"]
         if p == 0:
-            axes.plot((-1.4, 1.4), (0, 0), color=COLOUR["bound"], linewidth=3)
-            axes.plot((0, 0), (-1.4, 1.4), color=COLOUR["bound"], linewidth=3)
+            axes.plot((-1.4, 1.4), (0, 0), color=colour, linewidth=3)
+            axes.plot((0, 0), (-1.4, 1.4), color=colour, linewidth=3)
         else:
             u = np.stack([np.cos(t), np.sin(t)])
             size = np.abs(u).max(0) if p == math.inf else (np.abs(u) ** p).sum(0) ** (1 / p)
-            axes.fill(*(u / size), color=COLOUR["bound"] if p >= 1 else COLOUR["attack"], alpha=0.25)
-            axes.plot(*(u / size), color=COLOUR["bound"] if p >= 1 else COLOUR["attack"])
+            axes.fill(*(u / size), color=colour, alpha=0.25)
+            axes.plot(*(u / size), color=colour)
         name = {math.inf: "∞"}.get(p, f"{p:g}")
         axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-        axes.set_title(f"$p$ = {name}", fontsize=12)
+        axes.set(title=f"$p$ = {name}", xlabel="$\\delta_1$")
+    row[0].set_ylabel("$\\delta_2$")
+    fig.suptitle("Unit balls: purple of a norm, ochre of none")
     return fig
 
 
@@ -104,26 +109,12 @@ def dimensions(sizes: Sequence[int], distances: Mapping[float, Sequence[float]],
     return fig
 
 
-def steps_against_accuracy(steps: Sequence[int], curves: Mapping[str, Sequence[float]], one_step: float) -> Picture:
-    """Accuracy over the number of gradient steps."""
-    fig, axes = figure(width=9, height=3.8)
-    for (name, values), colour in zip(curves.items(), FAMILY, strict=False):
-        style = "--" if "robust" in name else "-"
-        axes.semilogx(steps, values, "o" + style, color=colour, label=name)
-    axes.axhline(one_step, color=COLOUR["muted"], linestyle=":", label="FGSM, standard")
-    axes.set_xticks(steps, [str(t) for t in steps])
-    axes.set(xlabel="gradient steps $T$", ylabel="accuracy", ylim=(0, 1.03))
-    axes.set_title("More steps help the attack (standard: ε 0.1, robust: ε 0.3)")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return fig
-
-
-def targets(x: Tensor, x_adv: Tensor, success: Tensor, eps: float) -> Picture:
-    """One digit (C, H, W) as it is, and led to each class."""
-    fig, axes = figure(width=12, height=1.9)
-    verdicts = [f"→ {k}" if hit else f"→ {k}: missed" for k, hit in enumerate(success.tolist())]
-    pictures(axes, torch.cat([x.cpu()[None], x_adv.cpu()]), ["clean", *verdicts])
-    axes.set_title(f"One seven led to ten labels (ε {eps:g} in every pixel)", pad=18)
+def targets(x: Tensor, x_adv: Tensor, labels: Sequence[int], success: Tensor, eps: float) -> Picture:
+    """One digit (C, H, W) as it is, and led to each of nine labels, in two rows."""
+    fig, axes = figure(width=9, height=4.2)
+    verdicts = [f"→ {k}" if hit else f"→ {k}: missed" for k, hit in zip(labels, success.tolist(), strict=True)]
+    pictures(axes, torch.cat([x.cpu()[None], x_adv.cpu()]), ["clean", *verdicts], columns=5)
+    axes.set_title(f"One seven led to nine other labels (ε {eps:g} in every pixel)")
     return fig
 
 
@@ -138,21 +129,26 @@ def marked(x: Tensor, x_adv: Tensor) -> Tensor:
 def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor], count: int = 6) -> Picture:
     """Rows: the clean images and what each sparse attack made of them, its pixels coloured; failures are faded."""
     size = len(found) + 1
-    fig, rows = figure(size, 2, width=9, height=1.15 * size, width_ratios=(1, 4))
+    fig, rows = figure(size, 2, width=9, height=1.15 * size, width_ratios=(1, 3.4))
     for (side, axes), (name, x_adv) in zip(rows, {"clean": x, **found}.items(), strict=True):
         hit = success[name][:count].cpu() if name in success else torch.ones(count, dtype=torch.bool)
         shown = marked(x[:count], x_adv[:count])
         pictures(axes, torch.where(hit[:, None, None, None], shown, 0.75 + 0.25 * shown))
         side.text(1, 0.5, name, ha="right", va="center", fontsize=11, transform=side.transAxes)
         side.set_axis_off()
-    rows[0, 1].set_title("Few pixels: red was raised, blue lowered (faded: not fooled)", fontsize=12)
+    fig.suptitle("Few pixels: red was raised, blue lowered (faded: not fooled)")
     return fig
 
 
 def universal(
-    x: Tensor, made: Mapping[str, Tensor], fooled: Mapping[str, float], samples: Sequence[int], rates: Tensor
+    x: Tensor,
+    made: Mapping[str, Tensor],
+    fooled: Mapping[str, float],
+    taken_for: Sequence[int],
+    samples: Sequence[int],
+    rates: Tensor,
 ) -> Picture:
-    """The perturbations, one digit with each, and the fooling rates (runs, samples) over the number of images."""
+    """The perturbations, one digit with each, and the fooling rates (runs, samples) over the images."""
     fig, (left, right) = figure(1, 2, width=12, height=4.6, width_ratios=(1.9, 1))
     deltas = torch.stack([v.cpu() for v in made.values()])
     biggest = deltas.abs().max()
@@ -161,7 +157,7 @@ def universal(
     coloured = 1 - strength.clamp(min=0) * sides[0] + strength.clamp(max=0) * sides[1]
     sheet = torch.cat([coloured, (x.cpu() + deltas).clamp(0, 1).expand(-1, 3, -1, -1)])
     titles = [f"{name}\n{fooled[name]:.0%} fooled" for name in made]
-    pictures(left, sheet, [*titles, *[""] * len(made)], columns=len(made))
+    pictures(left, sheet, [*titles, *(f"taken for {k}" for k in taken_for)], columns=len(made))
     left.set_title(f"Perturbations (red: +{biggest:.2f}, blue: −{biggest:.2f}), one digit with each", pad=24)
     right.semilogx(samples, rates.T, "o", color=COLOUR["muted"])
     right.semilogx(samples, rates.mean(0), "-", color=COLOUR["attack"], linewidth=2.5)
@@ -200,8 +196,14 @@ def inevitable(d: int, outside: Tensor) -> Picture:
     sizes = np.unique(np.logspace(0.5, 5, 40).astype(int))
     for share, colour in ((0.5, "model"), (0.99, "bound")):
         line = right.loglog(sizes, [distance_to_half(int(k), share) for k in sizes], color=COLOUR[colour])[0]
-        label(line, f"{share:.0%}", at=-1)
+        label(line, f"{share:.0%} within", at=-1)
     right.plot(784, outside.median(), "o", color=COLOUR["data"])
-    right.annotate("20,000 points, median", (784, outside.median()), (-6, -22), ha="right", textcoords="offset points")
-    right.set(xlabel="dimension $d$", ylabel="angle", xlim=(3, 4e5), title="Points outside a half-sphere: how near?")
+    text = "median of those drawn"
+    right.annotate(text, (784, outside.median()), (-8, -6), ha="right", va="top", textcoords="offset points")
+    right.set(
+        xlabel="dimension $d$",
+        ylabel="angle (radians)",
+        xlim=(3, 4e5),
+        title="Points outside a half-sphere: within which angle of it?",
+    )
     return fig

@@ -140,7 +140,7 @@ gibbs_bivariate_normal = Exercise(
         ),
     ),
     hints=(
-        "x_1 given x_2 is N(rho x_2, 1 - rho^2): mean plus standard deviation times xi.",
+        "Draw from a normal law as mean plus standard deviation times xi; 1 - rho^2 is a variance.",
         "`noise(x, generator)` gives both xi of the sweep, one per column.",
         "Use the new x_1 for x_2, and `torch.stack([first, second], dim=1)`.",
     ),

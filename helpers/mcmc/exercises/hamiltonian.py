@@ -138,7 +138,7 @@ leapfrog = Exercise(
         ),
     ),
     hints=(
-        "Half a kick, then drift and whole kick in turn, and half a kick at the end.",
+        "Write the kicks and drifts of two steps in a row. Which two neighbours use the same gradient?",
         "In the loop: `x = x + h * p`, then `p = p + h * gradient(x)`, but only h/2 in the last round.",
         "`x += ...` would change the caller's tensor.",
     ),

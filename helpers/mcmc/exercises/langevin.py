@@ -96,6 +96,10 @@ ula_step = Exercise(
         ),
     ),
     mistakes=(
+        (
+            "Two things come back, (state, info): `moved(chain(y, log_prob), gradients=1)` makes both.",
+            {f"moved({NEW}, gradients=1)": "y"},
+        ),
         ("The chains stay where they are: y = x + eta g(x) + sqrt(2 eta) xi.", {MOVE: "s.x"}),
         (
             "The sign of the drift is flipped: that goes downhill, away from where the density is.",
@@ -104,11 +108,11 @@ ula_step = Exercise(
         ("There is no drift: that is the random walk, and it accepts everything.", {f"+ {DRIFT}": ""}),
         ("The drift is eta times the gradient; eta is missing.", {DRIFT: "s.grad"}),
         (
-            "That is the step eta of Welling and Teh, half of ours: eta/2 in the drift and sqrt(eta) before the noise.",
+            "So write Welling and Teh, epsilon/2 and sqrt(epsilon): with epsilon = eta it is our step eta/2.",
             {DRIFT: f"{DRIFT} / 2", SPREAD: "math.sqrt(step_size)"},
         ),
         (
-            "Half the gradient belongs to noise sqrt(eta): that is the step eta of Welling and Teh, twice ours.",
+            "Half the gradient goes with the noise sqrt(eta) of Welling and Teh; with sqrt(2 eta) it is too hot.",
             {DRIFT: f"{DRIFT} / 2"},
         ),
         (

@@ -7,7 +7,7 @@ import math
 import torch
 
 from helpers import mcmc
-from helpers.exercises import Draw, Exercise, holds, require
+from helpers.exercises import Draw, Exercise, agree, holds, require
 from helpers.mcmc.exercises.common import Function, N, Z, obeys
 
 # The last three are 2^-24 likely to be accepted by a plain `u.log() < log_ratio` in float32, where u may be 0: 4 times
@@ -18,7 +18,8 @@ CERTAIN = (0.01, 3.0, 800.0, math.inf, 0.0, math.nan, -math.inf, -800.0, -200.0,
 def _certain(f: Function, draw: Draw) -> None:
     log_ratio = torch.tensor(CERTAIN, dtype=draw.dtype, device=draw.device).repeat(4)
     wanted = log_ratio >= 0
-    require(f(log_ratio, generator=draw.generator()) == wanted, on=f"log_ratio = {list(CERTAIN)}", expected=wanted[:10])
+    got = f(log_ratio, generator=draw.generator())
+    agree(got, wanted, on=f"log_ratio = {list(CERTAIN)}, four times over")
 
 
 def _frequency(f: Function, draw: Draw) -> None:
@@ -32,6 +33,13 @@ def _frequency(f: Function, draw: Draw) -> None:
     together = (took[:, 1] - 0.3) * (took[:, 2] - 0.5)
     require(together.mean().abs() < Z * math.sqrt(0.3 * 0.7 * 0.25 / len(took)), expected="chains independent",
             got="neighbours that decide together", meaning="Each chain needs a u of its own.")  # fmt: skip
+
+
+def _seldom(f: Function, draw: Draw) -> None:
+    """40,000 moves of ratio e^-20: 8e-5 of them are accepted, 2.4e-3 where u = 0 comes once in 2^24, and three are a
+    false alarm of 3e-9. A guard that keeps log r at -7 or above accepts 36 and more: three always."""
+    took = int(f(torch.full((40_000,), -20.0, dtype=draw.dtype, device=draw.device), generator=draw.generator()).sum())
+    require(took < 3, on="log_ratio = -20, 40,000 times", expected="next to none accepted", got=f"{took} accepted")
 
 
 UNIFORM = "u.log() <= log_ratio"
@@ -49,6 +57,11 @@ metropolis_accept = Exercise(
             "accepts a ratio r < 1 with probability r, each chain for itself",
             _frequency,
             meaning="A move of ratio r is made in a share r of all cases, and every chain has its own u.",
+        ),
+        holds(
+            "accepts a ratio of e^-20 next to never",
+            _seldom,
+            meaning="log_ratio is cut off from below: a guard belongs to what is neither a ratio nor +inf, NaN alone.",
         ),
         holds(
             "draws from its generator",
@@ -93,13 +106,17 @@ metropolis_accept = Exercise(
         ("u is uniform, `torch.rand`; `torch.randn` is normal.", {"1 - torch.rand(": "torch.randn("}),
         ("The sign of log_ratio is flipped.", {UNIFORM: "u.log() < -log_ratio"}),
         (
+            "log_ratio is cut off from below, so that hopeless moves are made once in a while: guard NaN alone.",
+            {UNIFORM: "u.log() <= log_ratio.nan_to_num(nan=-math.inf, neginf=-math.inf).clamp(min=-5)"},
+        ),
+        (
             "+inf is a ratio, too: accept it.",
             {UNIFORM: "(u.log() <= log_ratio) & log_ratio.isfinite()"},
         ),
     ),
     hints=(
-        "u < r has probability min(1, r) for u ~ U[0, 1). In logarithms it is log u < log r.",
-        "`torch.rand(log_ratio.shape, generator=generator, device=log_ratio.device)`: one u for each chain.",
+        "u < r has probability min(1, r) for u ~ U(0, 1]. In logarithms it is log u < log r.",
+        "`1 - torch.rand(log_ratio.shape, generator=generator, device=log_ratio.device)`: a u for each chain, never 0.",
     ),
     why="log u <= log r never overflows, needs no minimum (log u <= 0 always), and is False for NaN. u = 1 - rand is "
     "never 0, which in float32 would accept any ratio once in 17 million draws. Each chain has its own u: with a "

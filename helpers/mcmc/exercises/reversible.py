@@ -117,6 +117,10 @@ is_reversible = Exercise(
             {BALANCE: "torch.allclose(flow, flow.T, atol=tolerance)"},
         ),
         (
+            "`torch.allclose` has tolerances of its own: set rtol=0 and atol=tolerance.",
+            {BALANCE: "torch.allclose(flow, flow.T)"},
+        ),
+        (
             "Flows that are equal are in balance at a tolerance of 0, too: `<=`.",
             {"<= tolerance": "< tolerance"},
         ),

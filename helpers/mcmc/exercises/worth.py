@@ -185,9 +185,14 @@ effective_sample_size = Exercise(
             "rho_t = 1 - (W - gamma_t)/var+; dividing gamma_t by var+ leaves out that var+ and W differ.",
             _stub(excess="gamma /"),
         ),
+        (
+            "n is the length of a half chain, m their number: W and var+ were made with the length of a whole one.",
+            _stub(within="gamma[0] * 2 * n / (2 * n - 1)", plus=f"(within * (2 * n - 1) / (2 * n) + {MEANS})"),
+        ),
         ("N is the number of all half chains' draws, m n.", _stub("n / (2 * total - 1)")),
     ),
     hints=(
+        "In which order do the pieces come? Halves, gamma_t, W, var+, rho_t, pairs, the stop, tau.",
         "`halves = mcmc.split_chains(draws)`, `gamma = mcmc.autocovariance(halves).mean(0)`: (n, ...), lag first.",
         "rho is then a tensor over the lags; for even n, `rho[0::2] + rho[1::2]` are the pairs (of an odd n leave the "
         "last lag out).",

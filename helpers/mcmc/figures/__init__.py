@@ -15,6 +15,9 @@ from helpers.mcmc.figures.judgement import (
     reliability,
     spreads,
 )
+from helpers.mcmc.figures.paths import (
+    no_u_turn,
+)
 from helpers.mcmc.figures.sampler import (
     sampler,
 )
@@ -25,11 +28,12 @@ from helpers.mcmc.figures.scaling import (
     langevin_bias,
     optimal_scaling,
     sgld_bias,
+    sgld_falling,
     shell,
 )
 
 __all__ = [
     "bias_and_variance", "calibration", "contest", "diagnostics", "dimensions", "divergences", "gibbs", "hamiltonian",
-    "ising", "langevin_bias", "mixing", "optimal_scaling", "prior_maps", "reliability", "sampler", "sgld_bias", "shell",
-    "spreads", "transition_matrix",
+    "ising", "langevin_bias", "mixing", "no_u_turn", "optimal_scaling", "prior_maps", "reliability", "sampler",
+    "sgld_bias", "sgld_falling", "shell", "spreads", "transition_matrix",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Figures of Lecture 5: finite chains, Gibbs sampling, the Ising model."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from helpers import mcmc
 from helpers.figures import COLOUR, FAMILY, Choice, Picture, Range, explorer, figure, label
 from helpers.mcmc import finite, targets
 from helpers.mcmc.figures.plane import _density
+from helpers.mcmc.ising import ising_exact
 
 
 def mixing(distance: Mapping[str, Tensor], rate: float, rates: Tensor) -> Picture:
@@ -72,9 +74,14 @@ def transition_matrix(
     left.grid(False)
     middle.bar((1, 2, 3), law[t], color=COLOUR["model"], width=0.6)
     if pi is not None:
-        middle.plot((1, 2, 3), pi, "_", color=COLOUR["truth"], markersize=42, markeredgewidth=3)
-    middle.set(ylim=(0, 1.05), xticks=(1, 2, 3), xlabel="state", title=f"law at step {t}; green: $\\pi$")
-    distance = finite.total_variation(law, law[-1] if pi is None else pi).clamp(min=1e-6)
+        middle.plot((1, 2, 3), pi, "_", color=COLOUR["truth"], markersize=42, markeredgewidth=5)
+    middle.set(
+        ylim=(0, 1.05),
+        xticks=(1, 2, 3),
+        xlabel="state",
+        title=f"law at step {t}" + ("" if pi is None else "; green: $\\pi$"),
+    )
+    distance = finite.total_variation(law, law[-1] if pi is None else pi).clamp(min=1e-16)  # below the picture
     right.plot(distance.log10(), color=COLOUR["muted"])
     right.plot(t, distance[t].log10(), "o", color=COLOUR["model"], markersize=9)
     right.set(ylim=(-6.2, 0.2), xlim=(-0.5, 30.5), xlabel="step")
@@ -84,7 +91,7 @@ def transition_matrix(
 
 
 def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
-    """Thirty updates of Gibbs as stairs; autocorrelation over the sweeps: measured (dots), rho^(2t) (lines)."""
+    """Forty updates of Gibbs as stairs; autocorrelation over 61 sweeps: measured (dots), rho^(2t) (lines)."""
     fig, (left, right) = figure(1, 2, width=11, height=3.9)
     _density(left, target, (-3.2, 3.2, -3.2, 3.2))
     g, x, path = torch.Generator().manual_seed(3), torch.tensor([[-2.8, 2.6]], dtype=torch.float64), []
@@ -94,33 +101,33 @@ def gibbs(curves: Mapping[float, Tensor], target: targets.Gaussian) -> Picture:
         x[:, k % 2] = target.conditional(k % 2, x, g)
     left.plot(*torch.stack(path).T, ".-", color=COLOUR["model"], linewidth=1.2)
     left.set_title("Gibbs, $\\rho=0.9$: stairs along a ridge")
-    t = np.arange(31)
+    t = np.arange(61)
     for (rho, curve), colour in zip(curves.items(), FAMILY, strict=False):
         right.plot(t, curve, "o", color=colour, markersize=4)
         label(
             right.plot(t, rho ** (2.0 * t), color=colour)[0],
             f"$\\rho$ = {rho}",
             at=3 if rho < 0.9 else 9,
-            offset=(6, 9),
+            offset=(0, -14) if rho < 0.9 else (6, 9),
         )
-    right.set(xlabel="sweep $t$", ylabel="autocorrelation of $x_1$", title="Measured (dots) and $\\rho^{2t}$ (lines)")
+    right.axhline(1 / math.e, linestyle="--", color=COLOUR["muted"])
+    right.annotate("1/e", (20, 1 / math.e), (0, 5), textcoords="offset points", color=COLOUR["muted"])
+    right.set(xlabel="sweep $t$", ylabel="autocorrelation of $x_1$", ylim=(-0.14, 1.05))
+    right.set_title("Narrow ridge, long memory (lines: $\\rho^{2t}$)")
     return fig
 
 
-def ising(betas: Sequence[float], measured: Tensor, lattices: Tensor) -> Picture:
-    """4 x 4: energy and magnetisation, Gibbs (dots) and exact (lines), (betas, 4); three large lattices (3, n, n)."""
-    fig, axes = figure(1, 4, width=12, height=3.2, width_ratios=(1.5, 1, 1, 1))
-    for column, colour, text, up in ((0, "model", "energy per spin", -52), (2, "attack", "|magnetisation|", 30)):
+def ising(betas: Sequence[float], measured: Tensor, lattices: Mapping[float, Tensor]) -> Picture:
+    """4 x 4: energy and magnetisation by Gibbs, (betas, 2), over the exact lines; beside it lattices (n, n) by beta."""
+    fig, axes = figure(1, 1 + len(lattices), width=12, height=3.6, width_ratios=(1.5, *(1 for _ in lattices)))
+    fine = np.linspace(betas[0], betas[-1], 16)
+    exact = np.array([ising_exact(float(beta))[:2] for beta in fine])
+    for column, colour, text, up in ((0, "model", "energy per spin", -52), (1, "attack", "|magnetisation|", 26)):
         axes[0].plot(betas, measured[:, column], "o", color=COLOUR[colour])
-        label(
-            axes[0].plot(betas, measured[:, column + 1], color=COLOUR[colour])[0],
-            text,
-            at=1,
-            offset=(0, up),
-            ha="center",
-        )
-    axes[0].set(xlabel="$\\beta$", ylim=(-2.1, 1.35), title="4 × 4: Gibbs and exact")
-    for panel, spins, beta in zip(axes[1:], lattices, (0.2, 0.44, 0.7), strict=True):
+        line = axes[0].plot(fine, exact[:, column], color=COLOUR[colour])[0]
+        label(line, text, at=3, offset=(0, up), ha="center")
+    axes[0].set(xlabel="$\\beta$", ylim=(-2.1, 1.35), title="4 × 4: Gibbs (dots) meets the truth (lines)")
+    for panel, (beta, spins) in zip(axes[1:], lattices.items(), strict=True):
         panel.imshow(spins, cmap="Greys", vmin=-1.3, vmax=1.3)
         panel.set(title=f"64 × 64, $\\beta$ = {beta}", xticks=(), yticks=())
     return fig

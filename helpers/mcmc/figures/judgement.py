@@ -15,16 +15,16 @@ from helpers.mcmc.state import LogProb
 
 def diagnostics(runs: Mapping[str, Tensor]) -> Picture:
     """Traces of the chains (4, n, 1) of six runs, and below each their autocorrelation."""
-    fig, axes = figure(4, 3, width=11, height=8.4, height_ratios=(1.5, 1, 1.5, 1), sharey="row")
+    fig, axes = figure(4, 3, width=11, height=9.2, height_ratios=(1.5, 1, 1.5, 1), sharey="row")
     for k, (name, x) in enumerate(runs.items()):
         top, bottom = axes[2 * (k // 3), k % 3], axes[2 * (k // 3) + 1, k % 3]
         steps = np.arange(0, x.shape[1], 2)
         for trace, colour in zip(x[..., 0], FAMILY, strict=False):
             top.plot(steps, trace[::2].clamp(-9, 9), color=colour, linewidth=0.6)
-        top.set(title=name, ylim=(-9.5, 9.5), xticks=(0, 500, 1000))
+        cut = " (cut at ±9)" if x.abs().max() > 20 else ""
+        top.set(title=name + cut, xlabel="step", ylim=(-9.5, 9.5), xticks=(0, 500, 1000))
         bottom.plot(judge.autocorrelation(x, 100)[:, 0], color=COLOUR["data"])
-        bottom.set(ylim=(-0.2, 1.05))
-        bottom.set_xlabel("lag; above: step" if k > 2 else "")
+        bottom.set(ylim=(-0.2, 1.05), xlabel="lag")
     for row, words in enumerate(("$x$", "autocorr.") * 2):
         axes[row, 0].set_ylabel(words)
     fig.suptitle("Six runs of four chains: which of them can be trusted?")
@@ -41,8 +41,13 @@ def calibration(ranks: Mapping[str, Tensor]) -> Picture:
         )
         panel.axhline(expected, color=COLOUR["truth"])
         panel.bar(np.arange(20), torch.bincount(values, minlength=20), color=COLOUR[colour], alpha=0.75)
-        panel.set(xlabel="rank of the true parameter", xticks=range(0, 20, 3), title=f"MALA, {name}")
+        panel.set(
+            xlabel="rank of the true parameter",
+            xticks=range(0, 20, 3),
+            title=f"MALA, {name}" + (": too wide" if name == "flawed" else ""),
+        )
     axes[0].set_ylabel("runs")
+    axes[0].annotate("99 % band", (0, expected), (0, 20), textcoords="offset points", color=COLOUR["truth"])
     return fig
 
 
@@ -78,12 +83,12 @@ def reliability(results: Mapping[str, tuple[Tensor, ...]], n: int) -> Picture:
         low, high = np.where(hits == 0, 0, low), np.where(hits == count, 1, high)
         panel.vlines(confidence[seen], low, high, color=COLOUR["model"], linewidth=1.5)
         panel.scatter(confidence[seen], right[seen], s=10 + 400 * share[seen], color=COLOUR["model"], alpha=0.6)
-        panel.set(xlim=(0, 1.05), ylim=(0, 1.05), title=f"{name}: {error:.3f}")
+        panel.set(xlim=(0, 1.05), ylim=(0, 1.05), title=f"{name}: error {error:.3f}")
     for panel in axes[1]:
         panel.set_xlabel("confidence")
     for panel in axes[:, 0]:
         panel.set_ylabel("accuracy")
-    fig.suptitle("Calibration error; above the line too modest, below it too sure (95 % intervals)")
+    fig.suptitle("Above the line too modest, below it too sure (95 % intervals; area: how many digits)")
     return fig
 
 
@@ -110,7 +115,7 @@ def contest(table: Mapping[tuple[str, str], tuple[float, float, float]]) -> Pict
     colours = dict(
         zip(
             ("Gibbs", "random walk", "MALA", "ULA", "HMC"),
-            FAMILY[2:3] + FAMILY[1:2] + FAMILY[4:5] + FAMILY[3:4] + FAMILY[:1],
+            FAMILY[6:7] + FAMILY[1:2] + FAMILY[4:5] + FAMILY[3:4] + FAMILY[:1],
             strict=True,
         )
     )
@@ -120,7 +125,12 @@ def contest(table: Mapping[tuple[str, str], tuple[float, float, float]]) -> Pict
         ]
         y, worth, error, se = np.array(rows).T
         left.semilogx(worth, y, "o", color=colour, label=name)
-        right.errorbar(error.clip(-1, 1), y, xerr=2 * se.clip(0, 1), fmt="o", color=colour, capsize=4)
+        off = np.abs(error) > 1
+        right.errorbar(error[~off], y[~off], xerr=2 * se[~off].clip(0, 1), fmt="o", color=colour, capsize=4)
+        for height, far in zip(y[off], error[off], strict=True):
+            right.annotate(f"{name}: {far:.0e} →", (1, height), color=colour, ha="right", va="center")
+        if name == "ULA" and ("banana", "ULA") not in table:
+            right.annotate("ULA ran away", (1, places.index("banana")), color=colour, ha="right", va="center")
     left.set(yticks=range(len(places)), yticklabels=places, xlabel="bulk ESS per 1,000 evaluations")
     left.invert_yaxis()
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
@@ -128,7 +138,7 @@ def contest(table: Mapping[tuple[str, str], tuple[float, float, float]]) -> Pict
     right.set(
         xlabel="relative error of $E\\,x_1^2$ (± 2 se)",
         xlim=(-1.05, 1.05),
-        title="Is it right? (beyond ±1: at the edge)",
+        title="Is it right?",
     )
     left.set_title("Is it quick?")
     return fig
@@ -141,13 +151,14 @@ def divergences(target: LogProb, bent: Tensor, centred: Tensor, lost: Tensor, ot
     _density(left, target, (-6, 6, -4, 12))
     cross = dict(marker="x", linestyle="", color=COLOUR["attack"], markersize=5, markeredgewidth=1.5)
     left.plot(*bent.T, **cross)
-    left.set_title("Banana: out on the arms")
+    left.set_title("Crosses: divergent paths begin")
     for panel, x, k, name in (
-        (middle, centred, lost, "Centred: a neck not entered"),
-        (right, other, few, "Non-centred"),
+        (middle, centred, lost, "Centred: the neck is not entered"),
+        (right, other, few, "Non-centred: the neck is there"),
     ):
         panel.plot(*x.T, ".", color=COLOUR["model"], markersize=2, alpha=0.3)
         panel.plot(*k[:: max(1, len(k) // 120)].T, **cross)
         panel.set(xlim=(-15, 30), ylim=(-7, 4), xlabel="$\\theta_1$", title=name)
     middle.set_ylabel("$\\ln\\tau$")
+    middle.annotate("draws", (16, -1), color=COLOUR["model"])
     return fig

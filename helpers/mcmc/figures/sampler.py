@@ -102,7 +102,7 @@ def _worth(draws: Tensor) -> str:
     target=Choice(tuple(PLANE), "banana", label="target"),
     sampler=Choice(tuple(STEPS), "random walk", label="sampler"),
     step_size=Range(0.02, 4.0, 0.8, log=True, label="step size"),
-    leapfrogs=Range(1, 20, 6, label="leapfrogs"),
+    leapfrogs=Range(1, 20, 6, label="leapfrogs (HMC)"),
     chains=Range(1, 8, 4, label="chains"),
     start=Choice(("apart", "together"), "apart", label="start"),
     seed=Range(0, 20, 8, label="seed"),
@@ -139,7 +139,7 @@ def sampler(
     grid, marginal = _density(left, log_prob, box, 70, coordinate)
     energy_error = _move(left, log_prob, leapfrogs if sampler == "HMC" else 0, step_size, t, film)
     share = film[2][:, :t].double().mean()
-    only = "Gibbs (the Gaussian)" if sampler == "Gibbs" else f"{100 * share:.0f} % accepted"
+    only = "Gibbs needs the Gaussian" if sampler == "Gibbs" else f"{100 * share:.0f} % accepted"
     left.set_title(f"step {t}: {only}{energy_error}")
     steps = torch.arange(t + 1.0).double().expand(chains, -1)
     traces = torch.stack([steps, values], 2).numpy()

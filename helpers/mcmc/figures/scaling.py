@@ -41,18 +41,18 @@ def bias_and_variance(
         offset=(-8, -10),
         ha="right",
     )
-    guide = 0.75 * float(sd[-1]) * (len(n) / n[99:]) ** 0.5
+    guide = float(sd[-1]) * (len(n) / n[999:]) ** 0.5
     label(
-        right.loglog(n[99:], guide, "--", color=COLOUR["truth"])[0],
+        right.loglog(n[999:], guide, "--", color=COLOUR["truth"])[0],
         "$1/\\sqrt{n}$",
-        at=900,
-        offset=(0, -16),
+        at=3000,
+        offset=(-6, -14),
         ha="right",
     )
     right.axhline(float(vi_error), color=COLOUR["attack"])
     place = dict(xytext=(0, 7), textcoords="offset points", color=COLOUR["attack"])
     right.annotate("VI: a bias", (10, float(vi_error)), **place)
-    right.set(xlabel="steps of the chain", ylabel="error of $E\\,x_1^2$", title="Bias stays, or dies; variance falls")
+    right.set(xlabel="steps of the chain", ylabel="error of $E\\,x_1^2$", title="VI's error stays, the chain's falls")
     right.set_yticks((0.1, 0.3, 1, 3), ("0.1", "0.3", "1", "3"))
     right.set_yticks((), minor=True)
     return fig
@@ -68,10 +68,12 @@ def optimal_scaling(jumps: Mapping[int, Tensor]) -> Picture:
         best = curve[curve[:, 1].argmax()]
         axes.plot(curve[:, 0], curve[:, 1] / top, color=colour, label=f"$d$ = {d}: best at {best[0]:.2f}")
         axes.plot(rows[:, 0], rows[:, 1] / top, "o", color=colour)
-    axes.axvline(0.234, linestyle="--", color=COLOUR["truth"])
-    axes.annotate("0.234", (0.234, 0.05), (-5, 0), textcoords="offset points", color=COLOUR["truth"], ha="right")
+    axes.axvline(0.234, linestyle="--", color=COLOUR["muted"])
+    axes.annotate(
+        "0.234,\n$d\\to\\infty$", (0.234, 0.03), (-5, 0), textcoords="offset points", color=COLOUR["muted"], ha="right"
+    )
     axes.set(xlabel="acceptance", ylabel="expected squared jump / best", ylim=(0, 1.08))
-    axes.set_title("Random walk: refuse more than half, and go further")
+    axes.set_title("Random walk: refuse more than half, go further (dots measured, lines exact)")
     axes.legend(loc="lower left", bbox_to_anchor=(0.3, 0.02))
     return fig
 
@@ -156,41 +158,48 @@ def hamiltonian(
             path.append(torch.where(x.abs() < 12, x, torch.nan))
         left.plot(*torch.cat(path).T, ".-", color=COLOUR[colour], label=name, linewidth=1.2)
         line = right.loglog([1 / n for n in steps], drift[name], "o-", color=COLOUR[colour])[0]
-        label(line, name, at=1, offset=(0, 12), ha="center")
+        label(line, name, at=1, offset=(0, 20), ha="center")
     left.legend(loc="lower right")
-    left.set_title("80 steps of 0.15 from one start")
+    left.set_title("Leapfrog stays, Euler gains energy and leaves")
     h = np.array([1 / n for n in steps])
-    guide = 0.4 * float(drift["leapfrog"][0]) * (h / h[0]) ** 2
-    right.loglog(h, guide, "--", color=COLOUR["truth"])
-    right.annotate("$h^2$", (h[1], guide[1]), (0, -18), textcoords="offset points", color=COLOUR["truth"])
+    for name, power, text in (("leapfrog", 2, "$h^2$"), ("Euler", 1, "$h$")):
+        guide = 0.4 * float(drift[name][0]) * (h / h[0]) ** power
+        right.loglog(h, guide, "--", color=COLOUR["truth"])
+        right.annotate(text, (h[1], guide[1]), (0, -18), textcoords="offset points", color=COLOUR["truth"])
     right.set(xlabel="step $h$", ylabel="median $|H'-H|$", title="Energy error of a path of length 1")
     right.set_xticks(h, [f"1/{n}" for n in steps])
     right.set_xticks((), minor=True)
     return fig
 
 
-def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float], paths: Mapping[str, Tensor]) -> Picture:
-    """Stationary variance over the posterior's: (steps, 2) of ULA and SGLD in closed form, SGLD measured; then over
-    the time, measured and by recursion (2, times), every tenth step, for schedules of the step."""
-    fig, (left, right) = figure(1, 2, width=11.5, height=3.8, width_ratios=(1.2, 1))
-    left.fill_between(eta, parts[:, 0], parts[:, 1], color=COLOUR["attack"], alpha=0.15, linewidth=0)
-    sgld, ula = (left.loglog(eta, parts[:, k], color=COLOUR[c])[0] for k, c in ((1, "attack"), (0, "model")))
+def sgld_bias(eta: Tensor, parts: Tensor, measured: Sequence[float]) -> Picture:
+    """Stationary variance over the posterior's: (steps, 2) of ULA and SGLD in closed form, SGLD measured (dots)."""
+    fig, axes = figure(width=8, height=3.8)
+    axes.fill_between(eta, parts[:, 0], parts[:, 1], color=COLOUR["attack"], alpha=0.15, linewidth=0)
+    sgld, ula = (axes.loglog(eta, parts[:, k], color=COLOUR[c])[0] for k, c in ((1, "attack"), (0, "model")))
     label(sgld, "SGLD", at=3, offset=(-10, 8), ha="right")
     label(ula, "ULA: all the data", at=3, offset=(0, 10), ha="center")
-    left.loglog(eta, measured, "o", color=COLOUR["attack"])
-    left.annotate("the posterior", (eta[0], 1), (0, -16), textcoords="offset points", color=COLOUR["truth"])
-    left.annotate("noise of the batch", (float(eta[3]), 2.3), color=COLOUR["attack"], ha="center")
-    left.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
-    left.set_yticks((1, 2, 5, 10), ("1", "2", "5", "10"))
-    left.set_xticks((0.01, 0.02, 0.05, 0.1, 0.2), ("0.01", "0.02", "0.05", "0.1", "0.2"))
-    for axis in (left.xaxis, left.yaxis):
+    axes.loglog(eta, measured, "o", color=COLOUR["attack"])
+    axes.axhline(1, linestyle="--", color=COLOUR["truth"])
+    axes.annotate("the posterior", (eta[0], 1), (0, -16), textcoords="offset points", color=COLOUR["truth"])
+    axes.annotate("noise of the batch", (float(eta[3]), 2.3), color=COLOUR["attack"], ha="center")
+    axes.set(ylim=(0.7, None), xlabel="$\\eta$ × posterior precision", ylabel="variance / posterior variance")
+    axes.set_yticks((1, 2, 5, 10), ("1", "2", "5", "10"))
+    axes.set_xticks((0.01, 0.02, 0.05, 0.1, 0.2), ("0.01", "0.02", "0.05", "0.1", "0.2"))
+    for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
-    left.set_title("SGLD: what the batch adds")
+    axes.set_title("The batch's noise, not the step, makes it too wide")
+    return fig
+
+
+def sgld_falling(paths: Mapping[str, Tensor]) -> Picture:
+    """Variance over the posterior's, every tenth step: measured (dots) and by recursion (lines) (2, times)."""
+    fig, axes = figure(width=8, height=3.4)
     for (name, (seen, exact)), colour in zip(paths.items(), ("attack", "second"), strict=True):
         t = 10.0 * np.arange(1, len(seen) + 1)
-        right.plot(t, seen, "o", color=COLOUR[colour], markersize=4)
-        label(right.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 28), ha="center")
-    right.set(ylim=(0, 8), xlabel="step $t$", title="A smaller step, later: dots measured")
-    for axes in (left, right):
-        axes.axhline(1, linestyle="--", color=COLOUR["truth"])
+        axes.plot(t, seen, "o", color=COLOUR[colour], markersize=4)
+        label(axes.plot(t, exact, color=COLOUR[colour])[0], f"{name} step", at=35, offset=(0, 22), ha="center")
+    axes.axhline(1, linestyle="--", color=COLOUR["truth"])
+    axes.set(ylim=(0, 8), xlabel="step $t$", ylabel="variance / posterior variance")
+    axes.set_title("A falling step lets the variance sink, slowly")
     return fig

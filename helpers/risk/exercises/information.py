@@ -91,6 +91,11 @@ cross_entropy = Exercise(
             {CE: "-(p * F.log_softmax(q, -1)).sum(-1)"},
         ),
         (
+            "F.cross_entropy takes scores, puts them through a soft-max and averages over the batch; here q holds "
+            "probabilities, and each pair has a number of its own.",
+            {CE: "F.cross_entropy(q, p)"},
+        ),
+        (
             "0 times -inf is NaN: where p_k = 0 the term is 0 by convention, whatever q_k is.",
             {CE: "-(p * q.log()).sum(-1)"},
         ),

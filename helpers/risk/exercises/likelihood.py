@@ -190,6 +190,10 @@ prior_strength = Exercise(
             {"(1 if m is None else m)": "1"},
         ),
         (
+            "Without m nothing is divided: the sum of -ln p has tau = 1 / sigma^2. `m=None` is the default for that.",
+            {"(1 if m is None else m)": "m"},
+        ),
+        (
             "m goes the other way: the more objects, the less the prior matters beside their mean.",
             {"* (1 if m is None else m)": "/ (1 if m is None else m)"},
         ),

@@ -104,6 +104,7 @@ cosine_schedule = Exercise(
             {WAVE: f"peak * math.cos({SHARE} / 2)"},
         ),
         ("The factor 1/2 is missing: 1 + cos starts at 2.", {"peak / 2": "peak"}),
+        ("The peak is missing after the warm-up: that goes from 1 to 0, whatever the peak is.", {"peak / 2": "1 / 2"}),
         (
             "t / warmup makes the first step 0 and wastes it; with t + 1 the last warm-up step is the peak.",
             {"(step + 1)": "step"},

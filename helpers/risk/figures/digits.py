@@ -5,14 +5,15 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from helpers.figures import COLOUR, Picture, figure, label, pictures
+from helpers.figures import COLOUR, FAMILY, Picture, figure, label, pictures
 
 PANELS = {  # title -> schedules, with the step (as a share) beside which each name stands
     "One way down, or none": {"constant": 0.45, "stairs": 0.34, "1/sqrt(t)": 0.7},
     "Down to zero at the end": {"linear": 0.62, "cosine": 0.25},
     "Up and down again": {"triangles": 0.0, "restarts": 0.0},
 }
-NAMES = ("model", "attack", "truth")
+NAMES = ("cosine", "constant", "linear", "1/sqrt(t)", "plateau", "stairs", "triangles", "restarts")
+LINES = dict(zip(NAMES, FAMILY, strict=True))  # a schedule has one colour in both figures
 
 
 def schedules(functions: dict[str, Callable[[int], float]], steps: int) -> Picture:
@@ -20,8 +21,8 @@ def schedules(functions: dict[str, Callable[[int], float]], steps: int) -> Pictu
     fig, axes = figure(1, 3, width=12, height=3.6, sharey=True)
     t = np.linspace(0, steps - 1, 600).astype(int)
     for panel, (title, members) in zip(axes, PANELS.items(), strict=True):
-        for (name, place), colour in zip(members.items(), NAMES, strict=False):
-            line = panel.plot(t, [functions[name](int(k)) for k in t], color=COLOUR[colour], label=name)[0]
+        for name, place in members.items():
+            line = panel.plot(t, [functions[name](int(k)) for k in t], color=LINES[name], label=name)[0]
             if place:
                 label(line, name, at=int(600 * place), offset=(8, 10))
         panel.set(title=title, xticks=(0, steps), xticklabels=("0", "end"), xlabel="step")
@@ -47,21 +48,21 @@ def to_the_end(free: Tensor, penalised: Tensor) -> Picture:
 
 
 def mnist_schedules(results: dict[str, tuple[Tensor, Tensor]], optimum: float, steps: int) -> Picture:
-    """Distance of the risk from the optimum over the steps: the best three named, the rest grey."""
+    """Distance of the risk from the optimum over the steps: the first five of NAMES named, the other three grey."""
     fig, axes = figure(width=11, height=4.6)
     gaps = {name: risks - optimum for name, (_, risks) in results.items()}
-    order = sorted(gaps, key=lambda name: gaps[name][-1].item())
-    t = np.linspace(0, steps, len(gaps[order[0]]))
-    for name in order[3:]:
-        axes.semilogy(t, gaps[name], color="#BBBBBB", linewidth=1.4)
-    for place, (name, colour) in enumerate(zip(order[:3], NAMES, strict=True)):
-        line = axes.semilogy(t, gaps[name], color=COLOUR[colour], linewidth=2.6)[0]
-        label(line, f"{place + 1}. {name}", at=-1, offset=(8, 17 * (place - 1) - 3))
-    middle = sum(gaps[name][-1].item() for name in order[3:]) / len(order[3:])
-    axes.annotate("the others", (t[-1], middle), (8, 8), textcoords="offset points", color=COLOUR["muted"])
+    t = np.linspace(0, steps, len(gaps[NAMES[0]]))
+    for name in NAMES[5:]:
+        axes.semilogy(t, gaps[name], color="#BBBBBB", linewidth=1.2)
+    height = 0.0
+    for name in sorted(NAMES[:5], key=lambda name: gaps[name][-1].item()):
+        axes.semilogy(t, gaps[name], color=LINES[name], linewidth=2.4)
+        height = max(gaps[name][-1].item(), 1.28 * height)  # names stand above each other, never on each other
+        axes.annotate(name, (1.01 * steps, height), color=LINES[name], va="center")
+    axes.annotate(f"grey: {', '.join(NAMES[5:])}", (0.62 * steps, 0.5), color=COLOUR["muted"])
     axes.set(xlabel="step (batches of 100)", ylabel="risk above the optimum (nats)")
-    axes.set_ylim(0.55 * gaps[order[0]][-1].item(), 1)
-    axes.set(xlim=(0, 1.17 * steps), title="SGD on MNIST: the schedule decides how near it gets")
+    axes.set_ylim(0.55 * min(gap[-1].item() for gap in gaps.values()), 1)
+    axes.set(xlim=(0, 1.13 * steps), title="SGD on MNIST: the schedule decides how near it gets")
     return fig
 
 

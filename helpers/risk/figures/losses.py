@@ -19,16 +19,17 @@ def surrogates() -> Picture:
     margin = torch.linspace(-2.5, 3.5, 601)
     for name, loss in risk.SURROGATES.items():
         left.plot(margin, loss(margin), "--" if name == "quadratic" else "-", color=LINES[name], label=name)
+    blue = LINES["logistic (base 2)"]
     for axes, text in ((left, "0-1"), (right, None)):
-        axes.plot(margin, risk.zero_one_loss(margin), color=COLOUR["data"], linewidth=3, label=text)
+        axes.plot((-2.5, 0, 0, 3.5), (1, 1, 0, 0), color=COLOUR["data"], linewidth=3, label=text)
     left.set(ylim=(-0.1, 5), xlabel="margin $M$", ylabel="loss $L(M)$")
     left.set_title("Surrogates bound the 0-1 loss from above")
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, handlelength=1.4, columnspacing=1.2)
     near = torch.linspace(-0.6, 0.6, 241)
-    right.plot(near, risk.logistic_loss(near) / math.log(2), color=LINES["logistic (base 2)"])
-    right.plot(near, risk.logistic_loss(near), "--", color=COLOUR["attack"])
-    right.annotate("base 2: a bound", (-0.55, 1.5), color=LINES["logistic (base 2)"], va="bottom", fontsize=11)
-    right.annotate("nats: ln 2 < 1,\nno bound", (-0.2, 0.72), (-0.58, 0.35), color=COLOUR["attack"], fontsize=11)
+    right.plot(near, risk.logistic_loss(near) / math.log(2), color=blue)
+    right.plot(near, risk.logistic_loss(near), "--", color=blue)
+    right.annotate("base 2: a bound", (-0.55, 1.5), color=blue, va="bottom", fontsize=11)
+    right.annotate("nats: ln 2 < 1,\nno bound", (-0.2, 0.72), (-0.58, 0.35), color=blue, fontsize=11)
     right.set(xlim=(-0.6, 0.6), ylim=(0, 1.9), xlabel="margin $M$", title="Near zero")
     return fig
 
@@ -87,7 +88,7 @@ def outlier(distance: float, loss: str) -> Picture:
     )
     margin = torch.linspace(-5, 9, 561)
     margins = y * (torch.nn.functional.pad(x, (1, 0), value=1.0) @ w)
-    right.plot(margin, risk.zero_one_loss(margin), color=COLOUR["data"], linewidth=1.5)
+    right.plot((-5, 0, 0, 9), (1, 1, 0, 0), color=COLOUR["data"], linewidth=1.5)
     right.plot(margin, risk.SURROGATES[loss](margin), color=LINES[loss])
     shown = margins.clamp(-4.7, 8.6)
     right.plot(shown, risk.SURROGATES[loss](shown), ".", color=LINES[loss])

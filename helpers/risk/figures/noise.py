@@ -28,8 +28,9 @@ def gradient_variance(gradients: Tensor, sizes: list[int], measured: dict[bool, 
     return fig
 
 
-def descent_paths(x: Tensor, y: Tensor, runs: dict[str, tuple[Tensor, Tensor]]) -> Picture:
-    """Paths (steps + 1, 3) in the plane (w_1, w_2) over the risk's level lines, and running estimates (steps,)."""
+def descent_paths(x: Tensor, y: Tensor, runs: dict[str, tuple[Tensor, Tensor]], patience: int, drop: float) -> Picture:
+    """Paths (steps + 1, 3) in the plane (w_1, w_2) over the risk's level lines; running estimates (steps,), with a disc
+    where the stopping rule (patience, drop) stops."""
     fig, (left, right) = figure(1, 2, width=11, height=4.4)
     bias = next(iter(runs.values()))[0][-1, 0]
     a, b = np.meshgrid(np.linspace(-0.5, 3.2, 90), np.linspace(-1.4, 2.2, 90))
@@ -39,14 +40,19 @@ def descent_paths(x: Tensor, y: Tensor, runs: dict[str, tuple[Tensor, Tensor]]) 
     for (name, (path, estimate)), colour in zip(reversed(runs.items()), ("second", "model", "data"), strict=True):
         left.plot(*path[:, 1:].T, color=COLOUR[colour], linewidth=1.4, label=f"batch {name}")
         right.plot(estimate, color=COLOUR[colour], linewidth=1.4)
+        stop = min(noise.stopping_time(estimate, patience=patience, drop=drop), len(estimate) - 1)
+        right.plot(stop, estimate[stop], "o", color=COLOUR[colour], markersize=11, markeredgecolor=COLOUR["data"])
     left.set(xlabel="$w_1$", ylabel="$w_2$", title="Paths over the level lines of the risk")
     left.legend(loc="lower right")
-    right.set(xlabel="step", ylabel="running estimate $Q$ (nats)", title="What SGD believes about its risk")
+    right.set(xlabel="step", ylabel="running estimate $Q$ (nats)", title="What SGD believes; discs: the rule stops")
     return fig
 
 
-def robbins_monro(curves: dict[float, tuple[Tensor, Tensor]], slopes: dict[float, Tensor]) -> Picture:
-    """Mean square error over the steps for step sizes t^-power (lines exact, dots measured), and for c/t."""
+def robbins_monro(curves: dict[float, tuple[Tensor, Tensor]], limit: Tensor, slopes: dict[float, Tensor]) -> Picture:
+    """Mean square error over the steps for step sizes t^-power (lines exact, dots measured), and for c/t.
+
+    limit is what t^-1.2 never gets below.
+    """
     fig, (left, right) = figure(1, 2, width=12, height=4.4)
     texts = {0.0: "constant", 0.5: "$t^{-1/2}$", 1.0: "$2/t$", 1.2: "$t^{-1.2}$"}
     for (power, (exact, measured)), colour in zip(curves.items(), FAMILY, strict=False):
@@ -54,6 +60,8 @@ def robbins_monro(curves: dict[float, tuple[Tensor, Tensor]], slopes: dict[float
         line = left.loglog(t, exact[1:], color=colour)[0]
         left.loglog([2**k for k in range(14)], measured[1:], "o", color=colour, markersize=4.5)
         label(line, texts[power], at=len(t) - 1)
+    left.axhline(limit.item(), linestyle=":", color=FAMILY[3])
+    left.annotate("limit of $t^{-1.2}$", (1.3, limit.item()), (0, -15), textcoords="offset points", color=FAMILY[3])
     left.set(xlabel="step $t$", ylabel="$E\\,w_t^2$", xlim=(1, 1.2e5))
     left.set_title("Steps $t^{-p}$: 2,000 chains (dots), exact (lines)")
     t = np.arange(1, 100_001)

@@ -27,8 +27,10 @@ def _unanimous(f: Function, draw: Draw) -> None:
 
 def _grows(f: Function, draw: Draw) -> None:
     sigma, alpha = scale(draw), draw.choice([0.1, 0.01, 0.001])
-    for less, more in ((f(100, alpha, sigma), f(1000, alpha, sigma)), (f(50, alpha, sigma), f(50, 2 * alpha, sigma))):
-        require(more > less, expected="a larger radius of more votes, or of a larger alpha", got=(less, more))
+    for n, times in ((1000, 1), (100, 2)):
+        less, more = f(100, alpha, sigma), f(n, times * alpha, sigma)
+        text = f"more than {less:.4g}, the radius of 100 votes at alpha = {alpha}"
+        require(more > less, expected=text, got=more)
 
 
 def _few(draw: Draw) -> Any:

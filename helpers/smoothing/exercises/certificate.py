@@ -201,5 +201,5 @@ certify = Exercise(
     "counts: with alpha = .05 its bound is too high for about 40 % of the images, near 1 - .95^10. A sample of n_0 "
     "copies names the class at no cost to the guarantee; if it names the wrong one, the bound is low and CERTIFY "
     "abstains. With one dominant class the flaw hardly shows, which is why it survives in so many programs.",
-    minutes=15,
+    minutes=10,
 )

@@ -93,7 +93,8 @@ interval_linear = Exercise(
             {REACH: "radius @ weight.T"},
         ),
         (
-            "That is |W rho|, where terms cancel; each entry can go its own way: |W| rho.",
+            "That is |W rho|, where terms cancel (the smaller and larger end of W lower + b, W upper + b); each entry "
+            "can go its own way: |W| rho.",
             {REACH: "(radius @ weight.T).abs()"},
         ),
         (

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.attacks.threat import margin
 from helpers.exercises import Draw, Exercise, agree, args, holds, require, same
 
 Function = Callable[..., Any]
@@ -94,7 +93,6 @@ margin_radius = Exercise(
             "Always 0. Does the maximum still hold z_y itself? Then no margin is positive: set that entry to -inf "
             "before. Or is the sign flipped? z_y comes first.",
             {"-math.inf": "logits.gather(1, y[:, None])"},
-            margin,
         ),
         (
             "The two constants are exchanged: sqrt(2) L goes with the whole map, 2 L with each single logit.",
@@ -122,30 +120,27 @@ margin_radius = Exercise(
         ),
         (
             "That is the gap of the two largest logits, whatever y is: a wrong prediction gets a radius.",
-            {"margin(logits, y)": "(logits.topk(2, dim=1).values @ logits.new_tensor([1.0, -1.0]))"},
+            {"(own - others)": "(logits.topk(2, dim=1).values @ logits.new_tensor([1.0, -1.0]))"},
         ),
         (
             "That is z_y; the margin is z_y minus the largest of the other logits.",
-            {"margin(logits, y)": "logits.gather(1, y[:, None])[:, 0]"},
+            {"own - others": "own"},
         ),
         (
             "That is the margin of the soft-max probabilities; L is the constant of the logits.",
-            {"margin(logits, y)": "margin(logits.softmax(1), y)"},
+            {"own = logits": "logits = logits.softmax(1)\n    own = logits"},
         ),
         (
             "z_y minus the smallest of the others: the rival that passes first is the largest one.",
             {"-math.inf": "math.inf", "amax": "amin"},
-            margin,
         ),
         (
             "z_y minus the mean of the others: the rival that passes first is the largest one.",
-            {"others.amax(1)": "(logits.sum(1) - logits.gather(1, y[:, None])[:, 0]) / (logits.shape[1] - 1)"},
-            margin,
+            {"own - others": "own - (logits.sum(1) - own) / (logits.shape[1] - 1)"},
         ),
         (
             "0 in place of z_y is not below the other logits where these are negative: set it to -inf.",
             {"-math.inf": "0.0"},
-            margin,
         ),
         (
             "`M / 2 * L` multiplies by L: put brackets around the divisor. Steeper maps have smaller radii.",

@@ -156,6 +156,8 @@ smoothed_predict = Exercise(
         ),
     ),
     hints=(
+        "Which two classes compete? Were they equally probable, what law had the votes of the first, given the "
+        "votes of both?",
         "`votes.topk(2, dim=1)` gives both counts (`.values`) and their classes (`.indices`).",
         "Under H0 each of the n_A + n_B votes is a fair coin; P(Bin(n, 1/2) >= n_A) is `scipy.stats.binom.sf(n_A - 1, "
         "n, 0.5)`, on `.cpu().numpy()`.",
@@ -164,6 +166,7 @@ smoothed_predict = Exercise(
     ),
     why="Given n_A + n_B the count of the true leader is binomial with p >= 1/2, so naming the other one needs a tail "
     "of at most alpha / 2. That the two classes were themselves picked by the votes does no harm here, which is not "
-    "obvious: it is the theorem of Hung and Fithian.",
+    "obvious: it is the theorem of Hung and Fithian. `special.bdtrc(a - 1, n, 0.5)` is P(Bin(n, 1/2) >= a) = "
+    "`stats.binom.sf(a - 1, n, 0.5)`, only faster.",
     minutes=15,
 )

@@ -139,8 +139,8 @@ lecuyer_radius = Exercise(
         ("Where p_A <= p_B nothing is certified: 0, not NaN.", {f"torch.where(p_a > p_b, {BEST}, 0.0)": BEST}),
     ),
     hints=(
-        "Solve for delta what privacy must leave: delta = (p_A - e^{2 beta} p_B) / (1 + e^beta) > 0. Then solve sigma "
-        "= r sqrt(2 ln(1.25 / delta)) / beta for r. For one beta that is a certificate.",
+        "Solve for delta' what privacy must leave: delta' = (p_A - e^{2 beta} p_B) / (1 + e^beta) > 0. Then solve "
+        "sigma = r sqrt(2 ln(1.25 / delta')) / beta for r. For one beta that is a certificate.",
         "All rows and all beta at once: (N, 1) times (points,) is (N, points), with p_A and p_B as `p_a[:, None]`; "
         "then `amax(1)`.",
         "`limit = (p_a / p_b).log().div(2).clamp(max=1)`, `beta = limit[:, None] * (torch.arange(1, points + 1) - "

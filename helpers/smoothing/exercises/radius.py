@@ -65,8 +65,8 @@ def _balance(f: Function, draw: Draw) -> None:
 
 def _nothing(f: Function, draw: Draw) -> None:
     p, sigma = draw.uniform(6, low=0.05, high=0.45), scale(draw)
-    for r in (f(p, sigma), f(p, sigma, p + 0.02), f(torch.zeros_like(p), sigma), f(p, sigma, p)):
-        require(r == 0, expected="0: p_A <= p_B certifies nothing")
+    for top, others in ((p, ()), (p, (p + 0.02,)), (torch.zeros_like(p), ()), (p, (p,))):
+        require(f(top, sigma, *others) == 0, expected="0: p_A <= p_B certifies nothing")
 
 
 QUANTILES = "(torch.special.ndtri(p_a) - torch.special.ndtri(p_b))"

@@ -159,6 +159,15 @@ clopper_pearson_lower = Exercise(
         ),
         ("The second parameter is n - k + 1; with n - k the case k = n has no law at all.", {"n - k + 1": "n - k"}),
         (
+            "Beta(k + 1, n - k) belongs to the *upper* bound of p, at 1 - alpha; the lower one has Beta(k, n - k + 1).",
+            {BETA: "special.betaincinv((k + 1).numpy(), (n - k).numpy(), alpha)"},
+        ),
+        (
+            "Beta(k + 1, n - k) belongs to the *upper* bound of p, at 1 - alpha; the lower one has Beta(k, n - k + 1), "
+            "and is 0 for k = 0.",
+            {BETA: "special.betaincinv((k + 1).numpy(), (n - k).numpy(), alpha)", ZERO: NO_ZERO},
+        ),
+        (
             "`binom.sf(k, n, p)` is P(> k), without k itself: P(>= k) is `binom.sf(k - 1, n, p)`. So the bound is one "
             "success too high.",
             {BETA: "special.betaincinv((k + 1).numpy(), (n - k).numpy(), alpha)", "(p, ": "(p).nan_to_num(1.0).to("},
@@ -176,6 +185,7 @@ clopper_pearson_lower = Exercise(
         "dtype=torch.float64)`. `torch.where(k > 0, p, 0.0)` ends it.",
     ),
     why="If the true p is below the bound, k or more successes had a chance of at most alpha: so the bound is too "
-    "high at most that often, for every p, n and k, with no approximation. One call serves a whole array of counts.",
+    "high at most that often, for every p, n and k, with no approximation. `special.betaincinv(a, b, alpha)` is the "
+    "quantile `stats.beta.ppf(alpha, a, b)`, only faster: one call serves a whole array of counts.",
     minutes=15,
 )

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.patches import Circle
 from scipy import ndimage, stats
 from torch import Tensor, nn
@@ -18,27 +18,28 @@ from helpers.smoothing.figures.curves import (
     votes_bar,
 )
 
-REGIONS = ListedColormap(["#D6E6F2", "#F7E3D6"])  # light shades of the model's and the attack's colour
+CLASSES = COLOUR["model"], COLOUR["second"]  # of the plane: below, above
+REGIONS = ListedColormap([tuple(0.82 + 0.18 * v for v in to_rgb(colour)) for colour in CLASSES])  # light shades
 
 
 def _half_space_plane(axes: Axes, edge: float, shift: float, disc: float) -> None:
     """The half-space {first coordinate <= edge}, a disc with the same p_A, both Gaussians as circles."""
     axes.axvspan(-4, edge, color=COLOUR["model"], alpha=0.14, linewidth=0)
     axes.axvline(edge, color=COLOUR["model"])
-    axes.add_patch(Circle((0, 0), disc, fill=False, linestyle="--", color=COLOUR["truth"], linewidth=1.8))
+    axes.add_patch(Circle((0, 0), disc, fill=False, linestyle="--", color=COLOUR["second"], linewidth=1.8))
     for place, colour in ((0.0, "data"), (shift, "attack")):
         for k in (1, 2):
             axes.add_patch(Circle((place, 0), k, fill=False, color=COLOUR[colour], linewidth=1, alpha=0.8))
         axes.plot(place, 0, "o", color=COLOUR[colour])
     axes.annotate("A", (-3.6, 3.1), color=COLOUR["model"], fontsize=15, fontweight="bold")
     axes.annotate(
-        "same $p_A$", (0, -disc), (0, -4), textcoords="offset points", color=COLOUR["truth"], ha="center", va="top"
+        "same $p_A$", (0, -disc), (0, -4), textcoords="offset points", color=COLOUR["second"], ha="center", va="top"
     )
     axes.set(xlim=(-4, 6), ylim=(-3.7, 3.7), aspect="equal", xlabel="along δ, in σ", ylabel="across δ, in σ")
 
 
 @explorer(
-    p_a=Range(0.55, 0.995, 0.9, step=0.005, label="p_A at x"),
+    p_a=Range(0.55, 0.995, 0.9, step=0.005, label="P(A) at x"),
     shift=Range(0.0, 4.0, 0.8, step=0.1, label="shift ‖δ‖ / σ"),
     stills=({"shift": 0.0}, {}, {"shift": 2.0}),
 )
@@ -56,7 +57,7 @@ def half_space(p_a: float, shift: float) -> Picture:
         right.plot(z, density, color=COLOUR[colour], label=name)
         right.fill_between(z, density, where=list(z <= edge), color=COLOUR[colour], alpha=0.2, linewidth=0)
     ratio = np.exp(shift * z - shift**2 / 2)
-    right.plot(z, 0.1 * ratio, color=COLOUR["bound"], linewidth=1.5, label="likelihood ratio / 10")
+    right.plot(z, 0.1 * ratio, color=COLOUR["muted"], linewidth=1.5, label="likelihood ratio / 10")
     right.axvline(edge, color=COLOUR["model"])
     right.set(xlabel="along δ, in σ", ylim=(0, 0.66), xlim=(-4, 6), ylabel="density")
     verdict = "A still leads" if worst > 0.5 else "A has lost"
@@ -73,7 +74,7 @@ def plane_classifier(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return above.astype(int)
 
 
-REACH, STEP = 6.0, 0.03
+REACH, STEP, SURE = 6.0, 0.03, 1 - 1e-4  # beyond 4 sigma the blurred grid is no probability any more
 
 
 @functools.cache
@@ -106,22 +107,24 @@ def plane(x: float, y: float, sigma: float, n: int) -> Picture:
     place = tuple(round((v + REACH) / STEP) for v in (y, x))
     p_one = float(smooth[place])
     leader = int(p_one > 0.5)
-    count, p = int((classes == leader).sum()), max(p_one, 1 - p_one)
+    count, p = int((classes == leader).sum()), min(max(p_one, 1 - p_one), SURE)
     lower = smoothing.clopper_pearson_lower(torch.tensor(count), n, 0.001)
     certified, exact = (float(smoothing.certified_radius(q, sigma)) for q in (lower, p))
     fig, (left, right) = figure(1, 2, width=10, height=3.9, width_ratios=(1.5, 1))
     _regions(left, smooth)
-    for k, colour in ((0, "model"), (1, "attack")):
-        left.plot(*copies[:, classes == k], ".", color=COLOUR[colour], markersize=3, alpha=0.5)
+    for k, colour in enumerate(CLASSES):
+        left.plot(*copies[:, classes == k], ".", color=colour, markersize=3, alpha=0.5)
     left.add_patch(Circle((x, y), certified, fill=False, color=COLOUR["bound"], linewidth=2.5))
-    left.add_patch(Circle((x, y), exact, fill=False, color=COLOUR["bound"], linestyle=":", linewidth=2))
+    if p < SURE:
+        left.add_patch(Circle((x, y), exact, fill=False, color=COLOUR["bound"], linestyle=":", linewidth=2))
     left.plot(x, y, "o", color=COLOUR["data"])
     left.set(xlim=(-3, 3), ylim=(-2.4, 2.4), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.grid(False)
-    left.set_title(f"σ = {sigma:g}: certified r = {certified:.2f} (dotted: exact {exact:.2f})")
+    limit = f"{exact:.2f}" if p < SURE else f"over {exact:.2f}"
+    left.set_title(f"σ = {sigma:g}: r = {certified:.2f} (dotted: n = ∞, {limit})")
     votes_bar(right, torch.tensor([n - classes.sum(), classes.sum()]), ("below", "above"), float(lower), leader)
-    right.patches[0].set_color(COLOUR["model"])
-    right.patches[1].set_color(COLOUR["attack"])
+    for bar, colour in zip(right.patches, CLASSES, strict=True):
+        bar.set_color(colour)
     return fig
 
 
@@ -150,14 +153,14 @@ def _digits() -> Tensor:
 
 @functools.cache
 def _noise() -> Tensor:
-    return torch.randn(1000, 1, 28, 28, generator=torch.Generator().manual_seed(9))
+    return torch.randn(1100, 1, 28, 28, generator=torch.Generator().manual_seed(9))
 
 
 @explorer(
     digit=Range(0, 9, 3, label="digit"),
     trained=Choice(tuple(NETWORKS), "σ 0.5", label="trained with"),
     sigma=Range(0.1, 1.5, 0.5, step=0.05, label="noise σ of the vote"),
-    n=Range(20, 900, 900, step=20, label="votes n"),
+    n=Range(20, 1000, 500, step=20, label="votes n"),
     alpha=Range(1e-6, 0.1, 1e-3, log=True, label="failure rate α"),
     stills=({"trained": "no noise"}, {}, {"sigma": 1.0}),
     on_release=True,
@@ -169,4 +172,5 @@ def digit(digit: int, trained: str, sigma: float, n: int, alpha: float) -> Pictu
         classes = f(x + sigma * _noise()[: 100 + n]).argmax(1)
     selection, counts = (classes[part].bincount(minlength=10)[None] for part in (slice(100), slice(100, None)))
     certificate = smoothing.certify(selection, counts, sigma=sigma, alpha=alpha)
-    return votes(x, x + sigma * _noise()[100:109], classes[100:109], counts, certificate)
+    shown = x + sigma * _noise()[100:109]
+    return votes(x, shown, classes[100:109], counts, certificate, int(selection.argmax()))

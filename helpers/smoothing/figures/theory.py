@@ -9,7 +9,10 @@ from scipy import stats
 from torch import Tensor
 
 from helpers import smoothing
-from helpers.figures import COLOUR, FAMILY, Picture, figure, from_any_device, label
+from helpers.figures import COLOUR, Picture, figure, from_any_device, label
+from helpers.smoothing.figures.curves import NOISE, rates
+
+SHADES = [*NOISE.values()][1:]  # of one blue, since tau and d are ordered
 
 
 @from_any_device
@@ -40,19 +43,18 @@ def ladder(centres: Tensor, upper: Mapping[str, Sequence[float]]) -> Picture:
     left.fill([low, 0, high], [0, 0, high], color=COLOUR["bound"], alpha=0.2)
     left.plot(z, z.clip(0), color=COLOUR["data"], linewidth=3)
     left.plot([low, high], [0, high], color=COLOUR["bound"])
-    left.annotate(r"$\frac{u\,(z-l)}{u-l}$", (0.35, 0.95), color=COLOUR["bound"], ha="right", va="bottom", fontsize=16)
+    left.annotate(r"$\frac{u\,(s-l)}{u-l}$", (0.35, 0.95), color=COLOUR["bound"], ha="right", va="bottom", fontsize=16)
     left.annotate("ReLU", (1.4, 1.1), color=COLOUR["data"])
-    left.set(xlabel="$z$ in $[l, u]$", xticks=(low, 0, high), yticks=(0, high), title="The triangle around a ReLU")
+    left.set(xlabel="$s$ in $[l, u]$", xticks=(low, 0, high), yticks=(0, high), title="The triangle around a ReLU")
     left.set_xticklabels(("$l$", "0", "$u$"))
     left.set_yticklabels(("0", "$u$"))
     for (name, values), colour in zip(upper.items(), ("data", "bound", "muted"), strict=True):
         line = right.plot(centres, values, color=COLOUR[colour], linestyle="--" if name == "exact" else "-")[0]
         label(line, name, at=20, offset=(8, -12) if name == "exact" else (-8, 10))
-        right.annotate(f"{values[0]:.0f}", (0, values[0]), (-14, 0), textcoords="offset points", va="center",
-                       color=COLOUR[colour], annotation_clip=False)  # fmt: skip
     right.axvline(2, color=COLOUR["data"], linestyle=":", linewidth=1)
     right.annotate("both open", (2.04, 2.1))
-    right.set(xlabel="centre $c$ of the unit box", xlim=(0, 3), ylim=(1.8, 10.4), yticks=(), xticks=(0, 1, 2, 3))
+    right.set(xlabel="centre $c$ of the unit box", xlim=(0, 3), ylim=(1.8, 10.4), xticks=(0, 1, 2, 3))
+    right.set_yticks((2, 3, 4, 6, 8, 10))
     right.set_title("Upper bound of $f$: 2, 3, 4 at $c$ = 0")
     return fig
 
@@ -68,19 +70,26 @@ def depth(depths: Sequence[int], widths: Tensor, sampled: Tensor, rate: float) -
     return fig
 
 
-def certified_linf(eps: Sequence[float], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Picture:
-    """Accuracy certified by intervals and left by PGD over eps in l_inf, per network, as the steps that both prove."""
+def certified_linf(
+    eps: Sequence[float], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], count: int
+) -> Picture:
+    """Accuracy certified by intervals and left by PGD over eps in l_inf, per network, as the steps that both prove;
+    95 % intervals for the rates of `count` images."""
     fig, panels = figure(1, len(curves), width=10, height=3.7, sharey=True)
     for axes, (name, (certified, attacked)) in zip(panels, curves.items(), strict=True):
-        between(axes, eps, certified, attacked)
-        axes.set(xlabel="ε ($\\ell_\\infty$)", ylim=(-0.03, 1.08), xlim=(0, None), title=name)
+        between(axes, eps, certified, attacked, count)
+        axes.set(xlabel="ε ($\\ell_\\infty$)", ylim=(-0.03, 1.1), xlim=(-0.003, None))
+        middle = len(eps) // 2
+        axes.set_title(f"{name}: {certified[middle]:.0%} proved at ε = {eps[middle]:g}")
     panels[0].set_ylabel("accuracy")
     panels[0].annotate("left by PGD", (0.06, 1.01), color=COLOUR["attack"])
     panels[0].annotate("certified", (0.06, 0.73), color=COLOUR["bound"])
     return fig
 
 
-def between(axes: Axes, radii: Sequence[float], certified: Sequence[float], attacked: Sequence[float]) -> None:
+def between(
+    axes: Axes, radii: Sequence[float], certified: Sequence[float], attacked: Sequence[float], count: int
+) -> None:
     """Steps, since robust accuracy never rises with the radius: what is certified at r holds up to r, what an attack
     leaves at r bounds all that lies beyond; the truth is in the area."""
     r, low, high = (np.asarray(values, dtype=float) for values in (radii, certified, attacked))
@@ -88,9 +97,9 @@ def between(axes: Axes, radii: Sequence[float], certified: Sequence[float], atta
     below = low[np.searchsorted(r, grid).clip(max=len(r) - 1)]
     above = high[np.searchsorted(r, grid, side="right") - 1]
     axes.fill_between(grid, below, above, color=COLOUR["truth"], alpha=0.15, linewidth=0)
-    for place, line, dots, colour in ((r, below, low, "bound"), (r, above, high, "attack")):
+    for line, shares, colour in ((below, certified, "bound"), (above, attacked, "attack")):
         axes.plot(grid, line, color=COLOUR[colour])
-        axes.plot(place, dots, "o", color=COLOUR[colour])
+        rates(axes, radii, shares, count, COLOUR[colour])
 
 
 def scales(p: Tensor, by_margin: Tensor) -> Picture:
@@ -99,8 +108,8 @@ def scales(p: Tensor, by_margin: Tensor) -> Picture:
     z = np.linspace(-3.2, 3.2, 300)
     left.plot(z, stats.norm.cdf(z), color=COLOUR["model"])
     left.plot(z, 0.5 + z / np.sqrt(2 * np.pi), "--", color=COLOUR["muted"])
-    left.annotate("steepest: $1/(\\sigma\\sqrt{2\\pi})$", (0.9, 0.86), (1.2, 0.62), color=COLOUR["muted"])
-    left.set(xlabel="place across a half-space, in σ", ylabel="$p_A$", ylim=(-0.03, 1.05))
+    left.annotate("steepest: $1/(\\sigma\\sqrt{2\\pi})$", (0.9, 0.86), (0.55, 0.3), color=COLOUR["muted"])
+    left.set(xlabel="distance from the edge of a half-space / σ", ylabel="$p_A$", ylim=(-0.03, 1.05))
     left.set_title("Steep at one half, flat where it is sure")
     exact = smoothing.certified_radius(p, 1.0)
     label(right.plot(p, exact, color=COLOUR["bound"])[0], "$\\Phi^{-1}(p_A)$", at=-60, offset=(-8, 8))
@@ -118,13 +127,8 @@ def rivals(shifts: Sequence[float], found: Tensor, p_a: float, sigma: float) -> 
         axes.plot(places, values, ".", color=COLOUR["muted"], markersize=3, alpha=0.6)
     line = np.linspace(0, max(shifts) + 0.2, 200)
     bound = smoothing.neyman_pearson_bound(p_a, torch.tensor(line), sigma)
-    label(
-        axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0],
-        "half-space",
-        at=-12,
-        offset=(2, 14),
-        backgroundcolor="white",
-    )
+    edge = axes.plot(line, bound, color=COLOUR["bound"], linewidth=3)[0]
+    label(edge, "half-space", at=-90, offset=(-6, -14))
     axes.axhline(0.5, color=COLOUR["data"], linewidth=1)
     radius = float(smoothing.certified_radius(p_a, sigma))
     axes.plot(radius, 0.5, "o", color=COLOUR["bound"], markersize=9)
@@ -141,20 +145,21 @@ def closed_forms(
 ) -> Picture:
     """P(1) along the line for slabs; true over certified radius at the centre of a ball, over p_A."""
     fig, (left, right) = figure(1, 2, width=10, height=3.8)
-    for tau, colour in zip(taus, FAMILY, strict=False):
+    for tau, colour in zip(taus, SHADES, strict=True):
         left.plot(line, slabs[tau], color=colour, label=f"{tau:g}")
     left.axhline(0.5, color=COLOUR["data"], linewidth=1)
     left.set(xlabel="$x/\\sigma$", ylabel="$P(f(x+\\sigma\\xi)=1)$", ylim=(0, 1.04))
     left.legend(loc="lower right", title="certificate at 0")
     left.set_title("Slabs: always above ½, so $g$ = 1 everywhere")
     p = torch.linspace(0.55, 0.99, 45)
-    for (d, ratio), colour in zip(balls.items(), FAMILY, strict=False):
+    for (d, ratio), colour in zip(balls.items(), SHADES, strict=True):
         label(right.semilogy(p, ratio, color=colour)[0], f"$d$ = {d:,}", offset=(5, 0))
     right.axhline(1, color=COLOUR["data"], linewidth=1)
     right.set(
         xlabel="$p_A$ at the centre of a ball",
         ylabel="true radius / certificate",
         xlim=(0.54, 1.1),
+        xticks=(0.6, 0.7, 0.8, 0.9, 1),
         yticks=(1, 2, 5, 10, 20),
         yticklabels=("1", "2", "5", "10", "20"),
     )
@@ -174,15 +179,19 @@ def coverage(
     """How often each lower bound lies below p; the radius each gives when all votes agree, over their number."""
     fig, (left, right) = figure(1, 2, width=10, height=3.8)
     for (name, values), colour in zip(covered.items(), ("bound", "muted", "attack"), strict=True):
-        left.plot(p, values, color=COLOUR[colour], linewidth=1.5, label=name)
+        left.plot(p, values, color=COLOUR[colour], linewidth=1, label=name)
     left.axhline(1 - alpha, color=COLOUR["data"], linewidth=1)
     left.annotate(f"1 − α = {1 - alpha:g}", (0.02, 1 - alpha), (0, -13), textcoords="offset points")
-    left.set(xlabel="true $p$", ylabel="P(bound ≤ p)", ylim=(0.84, 1.005), title=f"Coverage, n = {n}")
+    left.set(xlabel="true $p$", ylabel="P(bound ≤ p)", ylim=(0.75, 1.005))
+    last = float(covered["normal approximation"][-1])
+    left.annotate(f"down to {last:.2f}", (0.93, 0.81), color=COLOUR["attack"], ha="right")
+    left.set_title(f"Normal approximation: fails near 1 (n = {n})")
     left.legend(loc="lower left")
     for (name, column), colour in zip(radii.items(), ("bound", "muted"), strict=True):
         line = right.semilogx(sizes, column, color=COLOUR[colour])[0]
         label(line, name, at=len(sizes) // 2, offset=(-6, 12), ha="right")
-    right.set(xlabel="votes $n$, all for one class", ylabel="radius / σ", title="What the bound costs (α = 0.001)")
+    right.set(xlabel="votes $n$, all for one class", ylabel="radius / σ")
+    right.set_title("Hoeffding gives away a third (α = 0.001)")
     return fig
 
 
