@@ -121,6 +121,7 @@ from helpers.faceid.verification import (
     roc,
     roc_and_eer,
     tar_at_far,
+    tar_within,
     threshold_at_far,
 )
 
@@ -135,6 +136,7 @@ __all__ = [
     "normalised_softmax_bound", "normface_logits", "normface_loss", "open_set", "overlap", "pairs", "photograph",
     "pretrained", "proposals", "ranks", "recognise", "refined", "roc", "roc_and_eer", "scales", "self_duality",
     "semi_hard", "settled", "shifted", "similarity", "simplex_etf", "softmax_loss", "sphereface_logits",
-    "sphereface_psi", "squared", "tar_at_far", "template", "threshold_at_far", "triplet_hinge", "triplet_loss",
-    "triplet_probabilistic_loss", "unit", "update_centres", "verify", "windows", "within_class_variability",
+    "sphereface_psi", "squared", "tar_at_far", "tar_within", "template", "threshold_at_far", "triplet_hinge",
+    "triplet_loss", "triplet_probabilistic_loss", "unit", "update_centres", "verify", "windows",
+    "within_class_variability",
 ]  # fmt: skip

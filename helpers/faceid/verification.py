@@ -77,6 +77,11 @@ def area(curve: Roc) -> Tensor:
     return torch.trapezoid(curve.tar, curve.far)
 
 
+def tar_within(curve: Roc, far: float) -> Tensor:
+    """The largest TAR with FAR <= far, nothing interpolated: (...). Raises ValueError unless 0 <= far <= 1."""
+    return curve.tar.gather(-1, last_within(curve, far)).squeeze(-1)
+
+
 def last_within(curve: Roc, far: float) -> Tensor:
     """The index (..., 1) of the lowest threshold with FAR <= far. Raises ValueError unless 0 <= far <= 1."""
     if not 0 <= far <= 1:
@@ -104,8 +109,7 @@ def tar_at_far(scores: Tensor, same: Tensor, far: float) -> Tensor:
 
     Raises ValueError as `roc` does, and unless 0 <= far <= 1.
     """
-    curve = roc(scores, same)
-    return curve.tar[last_within(curve, far)].squeeze(-1)
+    return tar_within(roc(scores, same), far)
 
 
 def threshold_at_far(scores: Tensor, same: Tensor, far: float) -> Tensor:
@@ -130,8 +134,8 @@ def interval_over_people(
 
     P people are drawn from P with replacement; who is drawn c times counts c times in genuine pairs, and a pair of two
     people c_1 c_2 times. Pairs of pictures are far from independent, people are not: so people are drawn, not pairs.
-    metric maps a Roc of (..., T) to (...), as `equal_error_rate` does; scores (M,) of pairs; people: who is in the
-    first and who in the second picture of each, (M,) both. Raises ValueError for fewer than five people.
+    metric maps a Roc of (..., T) to (...), as `equal_error_rate` and `area` do; scores (M,) of pairs; people: who is
+    in the first and who in the second picture of each, (M,) both. Raises ValueError for fewer than five people.
     """
     checks.whole("draws", draws)
     checks.level(1 - level)

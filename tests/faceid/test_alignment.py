@@ -68,7 +68,18 @@ def test_points_without_a_similarity_are_refused(p: Tensor) -> None:
         A.align(torch.rand(1, 1, 9, 9), p[None])
 
 
+def test_one_bad_face_in_a_batch_is_enough_and_a_small_one_is_not_bad() -> None:
+    p = torch.rand(2, 5, 2, dtype=torch.float64)
+    matrix, _ = A.similarity(1e-3 * p, p)
+    torch.testing.assert_close(matrix, 1e3 * torch.eye(2, dtype=p.dtype).expand(2, 2, 2))
+    p[1] = 1
+    with pytest.raises(ValueError, match="must be finite and not all the same"):
+        A.similarity(p, torch.rand(2, 5, 2, dtype=torch.float64))
+
+
 def test_shapes_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"got \(2,\) and \(2,\)"):
+        A.similarity(torch.rand(2), torch.rand(2))
     with pytest.raises(ValueError, match=r"as many points .* got \(5, 2\) and \(4, 2\)"):
         A.similarity(torch.rand(5, 2), torch.rand(4, 2))
     with pytest.raises(ValueError, match=r"five points for each of 2 pictures, got \(1, 5, 2\)"):

@@ -155,6 +155,14 @@ def test_who_is_told_apart_always_has_no_interval_but_zero() -> None:
     assert A.interval_over_people(A.equal_error_rate, scores, (first, second), draws=60) == (0, 0)
 
 
+def test_any_metric_of_a_curve_has_its_interval() -> None:
+    scores, first, second = people_and_scores()
+    low, high = A.interval_over_people(
+        lambda curve: A.tar_within(curve, 0.1), scores, (first, second), generator=torch.Generator().manual_seed(0)
+    )
+    assert 0 < low < float(A.tar_at_far(scores, first == second, 0.1)) < high <= 1
+
+
 def test_few_people_are_refused() -> None:
     few = torch.tensor([0, 0, 1, 2, 3])
     with pytest.raises(ValueError, match="people must be at least five, got 4"):
