@@ -64,7 +64,7 @@ def descend(free: Free, loss: Loss, *, tau: float = 0.0, eta: float = 0.5, steps
         g_x, g_w = torch.autograd.grad(K * loss(x, w, y), (x, w))
         x = (x - eta * (n * g_x + tau * x)).detach()
         w = (w - eta * (g_w + tau * w)).detach()
-    if not (x.isfinite().all() and w.isfinite().all()):
+    if not torch.cat([x, w]).isfinite().all():
         raise FloatingPointError(f"the steps diverged: eta = {eta} is too large")
     return Free(x, w, y)
 

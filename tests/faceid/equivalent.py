@@ -8,6 +8,7 @@ NO_TENSOR = "No tensor goes in: nothing is rounded."
 CDIST = "torch.cdist(features, features) -> torch.cdist(features, features)"
 TRACE = "return torch.trace(sigma_w @ torch.linalg.pinv(sigma_b, rtol=1e-10, hermitian=True)) / len(means)"
 PINV = "torch.linalg.pinv(sigma_b, rtol=1e-10, hermitian=True)"
+NEAREST = "return (logits.argmax(1) != torch.cdist(features, means).argmin(1)).to(features.dtype).mean()"
 SCATTER = "return s * cos.scatter(1, y[:, None], target)"
 
 
@@ -69,9 +70,6 @@ EQUIVALENT = {
         "int((gap > 0).sum()) -> (gap > 0).sum()": "A tensor () indexes like a number.",
         "gap > 0 -> gap >= 0": "Where a gap is 0 the line before and the line after end there.",
     },
-    "tar_at_far": {
-        "curve.tar[last_within(curve, far)].squeeze(-1) -> curve.tar[last_within(curve, far)].squeeze()": "One axis.",
-    },
 }
 
 STACKED = "Two vectors (N,) stacked: the new axis 1 is axis -1."
@@ -122,4 +120,17 @@ LIBRARY = {
     },
     "collapse.within_class_variability": EQUIVALENT["within_class_variability"],
     "collapse.equinorm": {"1 -> -1 in length = means.norm(dim=1)": TWO_AXES},
+    "collapse.nearest_mean_disagreement": {f"1 -> -1 in {NEAREST}": TWO_AXES, f"1 -> -1 in {NEAREST} (2)": TWO_AXES},
+    "collapse.neural_collapse": {
+        "self_duality(means, weights) -> self_duality(weights, means)": "A distance: the same both ways.",
+    },
+    "features.unit": {
+        "1 -> -1 in length = torch.linalg.vector_norm(features, dim=-1, keepdim=True)": TWO_AXES,
+        "int((~good).flatten().to(torch.uint8).argmax()) -> (~good).flatten().to(torch.uint8).argmax()": (
+            "A tensor () indexes like a number."
+        ),
+    },
+    "features.check_batch": {
+        "1 -> -1 in if y.shape != features.shape[:1] or y.is_floating_point() or y.dtype == torch.bool:": TWO_AXES,
+    },
 }

@@ -81,7 +81,7 @@ def test_nc3_is_zero_only_for_parallel_weights() -> None:
     w = random(4, 6, seed=1)
     cos = float((w * means).sum() / w.norm() / means.norm())
     assert float(C.self_duality(means, w)) == pytest.approx(2 - 2 * cos)
-    with pytest.raises(ValueError, match="weights must have the shape"):
+    with pytest.raises(ValueError, match=r"weights must have the shape \(4, 6\), got \(1, 6\)"):
         C.self_duality(means, w[:1])
 
 

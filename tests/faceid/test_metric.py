@@ -176,6 +176,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     **{f"{name}: negative label": (partial(f, X, TWO - 1), "0 ...") for name, f in LABELLED.items()},
     **{f"{name}: two labels": (partial(f, X, TWO[:2]), "3 whole") for name, f in LABELLED.items()},
     **{f"{name}: pictures": (partial(f, X[None], TWO[:1]), "floating") for name, f in LABELLED.items()},
+    "one sample": (lambda: M.batch_hard(X[:1], ONE[:1]), "two classes"),
     "triplet: all alone": (lambda: M.triplet_loss(X, TWO, margin=1.0), "twice"),
     "batch_hard: all alone": (lambda: M.batch_hard(X, TWO), "twice"),
     "contrastive: margin": (lambda: M.contrastive_loss(X, TWO, margin=0.0), "margin"),

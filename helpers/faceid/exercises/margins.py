@@ -71,7 +71,7 @@ cosface_logits = Exercise(
     ),
     hints=(
         "`cos.gather(1, y[:, None])` are the cosines of the own classes, (N, 1).",
-        "Change no entry of `cos` itself: `cos.scatter(1, y[:, None], new)` is a changed copy; `F.one_hot` works too.",
+        "Change no entry of `cos` itself: `cos.scatter(1, y[:, None], new)` is a changed copy; `F.one_hot(y, K).to(cos.dtype)` works too (a number times whole numbers is float32).",
     ),
     why="The sample is right only when cos theta_y beats every other cosine by m. s m, not m, is what the logit loses: "
     "the margin is one of cosines.",
@@ -159,6 +159,7 @@ arcface_logits = Exercise(
         (SAFE, {"angle(cos.gather(1, y[:, None]))": "cos.gather(1, y[:, None]).acos()"}),
     ),
     hints=(
+        "Sketch cos(theta + m) from 0 to pi: where does it rise? And what is d arccos(c)/dc at c = 1?",
         "`theta = torch.acos(cos.gather(1, y[:, None]).clamp(-1 + 1e-6, 1 - 1e-6))` are the angles of the own classes.",
         "`torch.where` chooses between cos(theta + m) and what stands beyond pi - m.",
         "`cos.scatter(1, y[:, None], target)` is a copy with the new targets; s multiplies all.",

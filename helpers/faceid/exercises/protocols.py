@@ -186,8 +186,20 @@ def over_all_pairs(scores: Tensor, same: Tensor, far: float) -> Tensor:
     return curve.tar[(curve.far * (~same).double().mean() <= far).sum() - 1]
 
 
+def strict(scores: Tensor, same: Tensor, far: float) -> Tensor:
+    """FAR < far."""
+    curve = verification.roc(scores, same)
+    return curve.tar[(curve.far < far).sum().clamp(min=1) - 1]
+
+
+def of_refused(scores: Tensor, same: Tensor, far: float) -> Tensor:
+    """FRR >= far."""
+    curve = verification.roc(scores, same)
+    return curve.tar[(1 - curve.tar >= far).sum() - 1]
+
+
 PROMISE = "FAR <= far is a promise: of the thresholds that keep it, the one that lets in the most genuine pairs."
-WITHIN = "curve.far <= far + 1e-12"
+ALL = "tar_within(roc(scores, same), far)"
 
 tar_at_far = Exercise(
     "2.11",
@@ -197,7 +209,7 @@ tar_at_far = Exercise(
         same("FAR = far is allowed, and far = 0 too", _exact, times=15, rtol=1e-5, atol=1e-6, meaning=PROMISE),
     ),
     mistakes=(
-        ("FAR = far is allowed: <=, not <.", {WITHIN: "curve.far < far"}, verification.last_within),
+        ("FAR = far is allowed: <=, not <.", strict),
         ("That threshold breaks the promise: FAR is larger than far there.", below),
         ("Between two thresholds there is no third: TAR is a step function, nothing is interpolated.", interpolated),
         (
@@ -206,16 +218,16 @@ tar_at_far = Exercise(
         ),
         (
             "That is FRR, the share of genuine pairs refused: TAR = 1 - FRR.",
-            {"return curve.tar": "return 1 - curve.tar"},
+            {ALL: f"1 - {ALL}"},
         ),
-        ("That is the FAR at the threshold; asked is the TAR.", {"return curve.tar": "return curve.far"}),
+        ("That is the FAR at the threshold; asked is the TAR.", {"curve.tar.": "curve.far."}, verification.tar_within),
         ("FAR is the share among the impostors, not among all pairs.", over_all_pairs),
-        ("far is the FAR, not the share that is refused.", {"last_within(curve, far)": "last_within(curve, 1 - far)"}),
+        ("far is the FAR, not the share that is refused.", {", far)": ", 1 - far)"}),
         (
             "That is the first threshold, infinity: nobody is accepted.",
-            {"curve.tar[last_within(curve, far)]": "curve.tar[:1]"},
+            {ALL: "roc(scores, same).tar[0]"},
         ),
-        ("far bounds FAR, not FRR = 1 - TAR.", {WITHIN: "1 - curve.tar >= far"}, verification.last_within),
+        ("far bounds FAR, not FRR = 1 - TAR.", of_refused),
     ),
     hints=(
         "From 2.10 you have FAR and TAR at every threshold, both growing.",

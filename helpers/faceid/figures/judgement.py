@@ -32,7 +32,7 @@ def roc_curves(curves: Mapping[str, faceid.Roc]) -> Picture:
     fig, (left, right) = figure(1, 2, width=12, height=4.2)
     for name, curve in curves.items():
         line = left.step(curve.far, curve.tar, where="post", color=COLOUR[LOOKS[name]])[0]
-        label(line, name, at=int((curve.far < 2e-4).sum()), offset=(6, -14))
+        label(line, name, at=int((curve.far < 3e-5).sum()), offset=(-4, 11), ha="left")
     left.set(xscale="log", xlim=(1e-5, 1), ylim=(0, 1.02), xlabel="FAR (impostors accepted)", ylabel="TAR")
     left.set_title("ROC: the curve is read at a small FAR")
     distance = -curve.threshold[1:]
@@ -140,6 +140,6 @@ def timeline() -> Picture:
         axes.annotate(str(year), (k, -0.12 * up), ha="center", va="center", color=COLOUR["muted"])
         words = f"{name}\n{brought}\n" + (f"LFW {accuracy} %" if accuracy else "before LFW")
         axes.annotate(words, (k, 0.34 * up), ha="center", va="bottom" if up > 0 else "top")
-    axes.set(xlim=(-0.8, 7.8), ylim=(-1.1, 1.1), title="Accuracies are the papers' own, each on its own training set")
+    axes.set(xlim=(-0.8, 7.8), ylim=(-1.1, 1.1), title="Not to scale; accuracies are the papers' own, each on its own training set")
     axes.set_axis_off()
     return fig

@@ -59,7 +59,7 @@ def floors(reached: Mapping[int, Tensor], s: Tensor) -> Picture:
 @explorer(
     m1=Range(1.0, 4.0, 1.0, step=0.1, label="m₁ (SphereFace)"),
     m2=Range(0.0, 1.0, 0.5, step=0.05, label="m₂ (ArcFace)"),
-    m3=Range(0.0, 0.8, 0.0, step=0.05, label="m₃ (CosFace)"),
+    m3=Range(0.0, 1.2, 0.0, step=0.01, label="m₃ (CosFace)"),
     s=Range(1.0, 64.0, 16.0, log=True, label="scale s"),
     K=Choice((2, 3, 4, 6, 10), 4, label="classes"),
     theta=Range(0, 180, 30, label="angle of the feature, °"),

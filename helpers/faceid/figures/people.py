@@ -9,12 +9,14 @@ from helpers.faceid import Faces, template
 from helpers.figures import COLOUR, Picture, figure, pictures
 
 
-def face_pairs(photos: Tensor, pairs: Tensor, titles: Sequence[str] | None = None) -> Picture:
+def face_pairs(
+    photos: Tensor, pairs: Tensor, titles: Sequence[str] | None = None, *, about: str = "One person, or two?"
+) -> Picture:
     """Pairs (P, 2) of the pictures (N, 1, H, W), one under the other, with a title above each pair."""
     fig, axes = figure(width=1.6 * len(pairs) + 1.5, height=4.1)
     titles = titles or [f"pair {k}" for k in range(1, len(pairs) + 1)]
     pictures(axes, photos[pairs.T.flatten()], [*titles, *("" for _ in titles)], columns=len(pairs))
-    fig.suptitle("One person, or two?")
+    fig.suptitle(about)
     return fig
 
 
