@@ -71,7 +71,8 @@ cosface_logits = Exercise(
     ),
     hints=(
         "`cos.gather(1, y[:, None])` are the cosines of the own classes, (N, 1).",
-        "Change no entry of `cos` itself: `cos.scatter(1, y[:, None], new)` is a changed copy; `F.one_hot(y, K).to(cos.dtype)` works too (a number times whole numbers is float32).",
+        "Change no entry of `cos` itself: `cos.scatter(1, y[:, None], new)` is a changed copy.",
+        "`F.one_hot(y, K).to(cos.dtype)` works too (without `.to` a number times whole numbers is float32).",
     ),
     why="The sample is right only when cos theta_y beats every other cosine by m. s m, not m, is what the logit loses: "
     "the margin is one of cosines.",
@@ -166,5 +167,6 @@ arcface_logits = Exercise(
     ),
     why="m is an angle here, the same everywhere on the sphere. Past pi - m the plain formula would reward a feature "
     "for being worse; the linear piece keeps the logit falling.",
+    shows=(margins.angle,),
     minutes=15,
 )

@@ -202,5 +202,6 @@ triplet_loss = Exercise(
     ),
     why="The mean over all triplets is soon made of easy ones that cost nothing; the hardest of each anchor always has "
     "something to teach. The distance of the anchor to itself is 0 and never the largest, so it need not be left out.",
+    shows=(metric.partnered,),
     minutes=15,
 )

@@ -235,5 +235,6 @@ tar_at_far = Exercise(
     ),
     why="Whoever runs a door says how many strangers may pass, and asks how many friends then do. At FAR = 1e-3 thirty "
     "impostors say nothing: it takes thousands of independent pairs.",
+    shows=(verification.tar_within, verification.last_within),
     minutes=8,
 )

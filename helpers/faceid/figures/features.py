@@ -40,8 +40,8 @@ def collapse(steps: Sequence[float], measured: Mapping[str, Sequence[float]], fi
         line = axes.loglog(steps, np.maximum(values, 1e-5), color=COLOUR[colour])[0]
         label(line, name)
     axes.axvline(fitted, linestyle="--", color=COLOUR["muted"])
-    axes.annotate("first epoch without a training error", (fitted, axes.get_ylim()[1]), (6, -12), textcoords="offset points",
-                  color=COLOUR["muted"])  # fmt: skip
+    place = dict(xytext=(6, -12), textcoords="offset points", color=COLOUR["muted"])
+    axes.annotate("first epoch without a training error", (fitted, axes.get_ylim()[1]), **place)
     axes.set(xlabel="epoch", xlim=(steps[0], 3 * steps[-1]), ylabel="distance from collapse")
     axes.set_title("Long after the errors are gone the features go on collapsing")
     return fig

@@ -140,6 +140,10 @@ def timeline() -> Picture:
         axes.annotate(str(year), (k, -0.12 * up), ha="center", va="center", color=COLOUR["muted"])
         words = f"{name}\n{brought}\n" + (f"LFW {accuracy} %" if accuracy else "before LFW")
         axes.annotate(words, (k, 0.34 * up), ha="center", va="bottom" if up > 0 else "top")
-    axes.set(xlim=(-0.8, 7.8), ylim=(-1.1, 1.1), title="Not to scale; accuracies are the papers' own, each on its own training set")
+    axes.set(
+        xlim=(-0.8, 7.8),
+        ylim=(-1.1, 1.1),
+        title="Not to scale; accuracies are the papers' own, each on its own training set",
+    )
     axes.set_axis_off()
     return fig
