@@ -96,16 +96,6 @@ simplex_etf = Exercise(
 )
 
 
-def given(features: Tensor, y: Tensor) -> Tensor:
-    """What the lecture hands out."""
-    features = features.double()
-    means = torch.stack([features[y == k].mean(0) for k in range(int(y.max()) + 1)])
-    within = features - means[y]
-    sigma_w = within.T @ within / len(y)
-    sigma_b = means.T @ means / len(means)
-    return torch.trace(sigma_w @ torch.linalg.pinv(sigma_b, rtol=1e-10, hermitian=True)) / len(means)
-
-
 def _classes(draw: Draw, offset: float) -> tuple[Tensor, Tensor]:
     """K classes of n samples each in R^d, shuffled: with more and with fewer dimensions than K - 1."""
     K, n, d = draw.choice([(4, 5, 6), (3, 4, 2), (2, 6, 3), (5, 3, 3)])
@@ -144,7 +134,6 @@ BETWEEN, PINV = "means - means.mean(0)", "torch.linalg.pinv(sigma_b, rtol=1e-10,
 within_class_variability = Exercise(
     "2.9",
     collapse.within_class_variability,
-    given=given,
     checks=(
         holds("is the same when one vector is added to all features", _moved, times=4, meaning=CENTRED),
         same(
