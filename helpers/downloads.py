@@ -164,6 +164,24 @@ def _lfw(root: Path) -> tuple[Arrays, list[str]]:
     return arrays, [str(name) for name in faces.target_names]
 
 
+def _olivetti_files() -> list[File]:
+    from sklearn.datasets import _olivetti_faces
+
+    file = _olivetti_faces.FACES
+    return [File(file.url, file.filename, file.checksum)]
+
+
+def _olivetti(root: Path) -> tuple[Arrays, list[str]]:
+    """A column holds a picture, column by column; ten pictures of a person follow one another."""
+    from scipy.io import loadmat
+
+    columns = loadmat(root / _olivetti_files()[0].path)["faces"]
+    pictures = columns.T.reshape(-1, 1, 64, 64).transpose(0, 1, 3, 2).astype(np.uint8)
+    person, cut = np.arange(len(pictures)) // 10, 3 * len(pictures) // 4
+    arrays = _arrays(pictures[:cut], person[:cut], pictures[cut:], person[cut:])
+    return arrays, [f"s{k + 1}" for k in range(len(pictures) // 10)]
+
+
 def _arrays(x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Arrays:
     labels = [np.asarray(y, dtype=np.int16) for y in (y_train, y_test)]
     return {"x_train": x_train, "y_train": labels[0], "x_test": x_test, "y_test": labels[1]}
@@ -173,5 +191,6 @@ SOURCES = {
     "fashion_mnist_full": Source(_fashion_mnist_files, _fashion_mnist),
     "cifar10": Source(_cifar10_files, _cifar10),
     "omniglot": Source(_omniglot_files, _omniglot),
+    "olivetti": Source(_olivetti_files, _olivetti),
     "lfw": Source(_lfw_files, _lfw),
 }

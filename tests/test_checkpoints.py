@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -24,6 +25,23 @@ def trained(model: nn.Module) -> None:
     nn.init.constant_(model[0].weight, 1 / 3)
 
 
+def wide() -> nn.Module:
+    return nn.Sequential(nn.Linear(40, 3), nn.Linear(3, 5))
+
+
+wide.__module__ = "helpers.models"
+
+
+def evenly(model: nn.Module) -> None:
+    """Rows that are evenly spaced, each in its own steps, the first with all 256 of them; the last is constant."""
+    q = torch.randint(0, 256, (3, 40), generator=torch.Generator().manual_seed(0)).double()
+    q[0, :2], q[2] = torch.tensor([0.0, 255.0]), 7.0
+    steps, low = torch.tensor([[0.013], [7.7], [1.0]]), torch.tensor([[-1.1], [0.3], [2.0]])
+    model[0].weight.data.copy_(low + steps * q)
+    for p, value in zip((model[0].bias, *model[1].parameters()), (0.1, 0.2, 0.3), strict=True):
+        p.data.copy_((value * torch.arange(1.0, p.numel() + 1)).sin().view(p.shape))
+
+
 def total(model: nn.Module) -> dict[str, float]:
     assert not model.training
     return {"total": sum(p.sum().item() for p in model.state_dict().values())}
@@ -34,6 +52,7 @@ def folder(tmp_path, monkeypatch):
     """An empty folder and, beside the real recipes, two of a tiny network."""
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     monkeypatch.setattr(models, "tiny", tiny, raising=False)
+    monkeypatch.setattr(models, "wide", wide, raising=False)
     monkeypatch.setattr(checkpoints, "_recipes", dict(checkpoints._recipes))
     checkpoints.recipe("tiny", model=tiny, measure=total)(trained)
     checkpoints.recipe("tiny_half", model=tiny, measure=total, half=True)(trained)
@@ -79,6 +98,27 @@ def test_half_precision_halves_the_file(folder):
     contents = [(folder / f"{name}.safetensors").read_bytes() for name in ("tiny", "tiny_half")]
     whole, half = (len(c) - int.from_bytes(c[:8], "little") - 16 for c in contents)  # less the header and the counter
     assert 2 * half == whole == 4 * (6 + 3 + 4 * 3)
+
+
+def test_weights_that_came_as_bytes_are_kept_as_bytes_without_a_loss(folder):
+    checkpoints.recipe("tiny_even", model=wide, measure=total, even=True)(evenly)
+    checkpoints.build("tiny_even")
+    stored = safetensors.torch.load_file(folder / "tiny_even.safetensors")
+    assert stored["0.weight"].dtype == torch.uint8 and stored["0.weight.step"].shape == (3,)
+    assert stored["1.weight"].dtype == torch.float32 and "1.weight.step" not in stored  # not spaced: as they are
+    model, wanted = checkpoints.load("tiny_even"), wide()
+    evenly(wanted)
+    off = (model[0].weight - wanted[0].weight).abs().amax(1) / wanted[0].weight.abs().amax(1)
+    assert off.max() < 5e-7  # the last digit of float32
+    assert torch.equal(model[1].weight, wanted[1].weight) and torch.equal(model[0].bias, wanted[0].bias)
+    assert total(model) == checkpoints.card("tiny_even")["metrics"]
+
+
+def test_where_a_network_comes_from_is_on_its_card(folder):
+    origin = {"source": "elsewhere", "licence": "MIT", "credit": "somebody"}
+    checkpoints.recipe("tiny_origin", model=tiny, measure=total, origin=origin)(trained)
+    checkpoints.build("tiny_origin")
+    assert origin.items() <= checkpoints.card("tiny_origin").items()
 
 
 def test_the_card_says_what_one_wants_to_know(folder):
@@ -193,7 +233,9 @@ def test_a_network_that_has_changed_since_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("function", [checkpoints.load, checkpoints.card, checkpoints.build, checkpoints.find])
 def test_a_wrong_name_gets_the_nearest_right_one(function):
-    with pytest.raises(ValueError, match=r"name must be one of mnist_cnn, .*got 'minst_cnn'. Did you mean 'mnist_cnn'"):
+    with pytest.raises(
+        ValueError, match=r"name must be one of .*mnist_cnn, .*got 'minst_cnn'. Did you mean 'mnist_cnn'"
+    ):
         function("minst_cnn")
 
 

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HELPERS = ROOT / "helpers"
-MACHINERY = {"runtime", "checks", "data", "downloads", "files", "transfer", "training", "checkpoints", "models"}
+MACHINERY = set("runtime checks data downloads att_faces files transfer training checkpoints models".split())
 ENGINES = {"figures", "exercises"}
 LECTURES = "risk faceid gan vae mcmc diffusion attacks physical smoothing certification ntk".split()
 SEEN = {"matplotlib", "ipywidgets", "IPython", "mpl_toolkits"}

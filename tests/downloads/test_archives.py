@@ -81,3 +81,22 @@ def test_lfw_keeps_people_with_twenty_pictures_and_tests_on_every_fifth(server, 
     assert (got.y_train.bincount().tolist(), got.y_test.bincount().tolist()) == ([16, 20], [4, 5])
     greys = torch.tensor([50, 200])[got.y_train] / 255
     torch.testing.assert_close(got.x_train.mean((1, 2, 3)), greys, atol=0.01, rtol=0)
+
+
+def test_olivetti_is_the_transposed_columns_of_scikit_learns_file(server, monkeypatch):
+    from scipy.io import savemat
+    from sklearn.datasets import _olivetti_faces
+
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 64), dtype=np.uint8)
+    buffer = io.BytesIO()
+    savemat(buffer, {"faces": pixels.transpose(2, 1, 0).reshape(64 * 64, 40)})
+    server.files["/olivetti.mat"] = buffer.getvalue()
+    remote = _olivetti_faces.FACES._replace(
+        url=f"{server.url}/olivetti.mat", checksum=hashlib.sha256(buffer.getvalue()).hexdigest()
+    )
+    monkeypatch.setattr(_olivetti_faces, "FACES", remote)
+    olivetti = data.load("olivetti")
+    assert torch.equal(torch.cat([olivetti.x_train, olivetti.x_test])[:, 0] * 255, torch.from_numpy(pixels).float())
+    assert torch.cat([olivetti.y_train, olivetti.y_test]).tolist() == [k // 10 for k in range(40)]
+    assert len(olivetti.x_train) == 30 and olivetti.classes == ("s1", "s2", "s3", "s4")
+    assert data.source("olivetti").endswith("olivetti.npz")
