@@ -99,6 +99,7 @@ RAISED = [
     (FLOAT, lambda x, factor=2.0: torch.eye(7).double() @ x, "Two dtypes meet"),
     (LOSSES, lambda z, y: F.cross_entropy(z, y.to(z.dtype)), "Two dtypes meet"),
     (FLOAT, lambda x, factor=2.0: x + torch.ones(3), "The shapes do not fit"),
+    (FLOAT, lambda x, factor=2.0: x[torch.tensor([len(x)])] * factor, "An index past the end"),
     (FLOAT, lambda x, factor=2.0: torch.func.vmap(lambda v: v.item())(x), "`.item()` leaves the graph"),
 ]
 

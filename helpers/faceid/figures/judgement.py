@@ -81,7 +81,7 @@ def threshold(threshold: float, show: str) -> Picture:
     left.set(xlabel="distance", yticks=(), ylim=(0, 5.5), title=f"FAR {far:.4f}, FRR {frr:.4f}")
     wrong = (accepted & ~same) if show == "false accepts" else (~accepted & same)
     found = wrong.nonzero()[:, 0]
-    nearest = found[(d[found] - threshold).abs().argsort()[:6]]
+    nearest = found[(d[found] - threshold).abs().argsort()[:5]]
     right.set_title(f"{len(found):,} {show}; the nearest to the threshold")
     if len(nearest):
         titles = [f"{v:.2f}" for v in d[nearest].tolist()]
