@@ -57,7 +57,8 @@ def _right(case: Arguments) -> tuple[Tensor, Tensor]:
 
 def _loss(f: Any, draw: Draw) -> None:
     loss, case, _ = _step(f, draw)
-    agree(loss, _right(case)[0], rtol=1e-11 if draw.dtype == torch.float64 else None)
+    tight = 1e-12 if draw.dtype == torch.float64 else None
+    agree(loss, _right(case)[0], rtol=tight, atol=tight)
 
 
 def _weights(through: float) -> Function:
