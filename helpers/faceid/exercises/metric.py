@@ -128,7 +128,10 @@ contrastive_loss = Exercise(
     "them apart without end would pay.",
 )
 
-HARD = "The farthest of the anchor's class against the nearest of another: max(0, margin + max d_ap - min d_an)."
+HARD = (
+    "The farthest of the anchor's class against the nearest of another: max(0, margin + max d_ap - min d_an). The "
+    "zeros of a mask are the smallest: put infinity there. An anchor alone in its class is left out."
+)
 ALONE = "An anchor that is alone in its class has no positive: leave it out of the mean."
 
 
@@ -175,7 +178,7 @@ triplet_loss = Exercise(
             {"d.where(~same, math.inf).amin(1)": "d.where(~same, 0).amax(1)"},
         ),
         (
-            "The nearest of all, the anchor itself included, is at 0: only other classes have negatives.",
+            "The nearest there is at 0: the anchor itself, or a zero of the mask. Put infinity where the class is the same.",
             {"d.where(~same, math.inf).amin(1)": "d.amin(1)"},
         ),
         ("The farthest of all samples: the positive is of the anchor's own class.", {"d.where(same, 0)": "d"}),
