@@ -1,17 +1,16 @@
 """Long after the last error: Neural Collapse of a network on MNIST, and what the scale s lets a network reach."""
 
-from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from helpers import data, runtime
 from helpers.faceid.bounds import normalised_softmax_bound
-from helpers.faceid.collapse import Collapse, neural_collapse
+from helpers.faceid.collapse import neural_collapse
 from helpers.faceid.embedders import Embedder, dense_embedder, digit_embedder
 from helpers.faceid.features import class_means, unit
-from helpers.faceid.free import Free, descend, free_features, normface_loss, softmax_loss
+from helpers.faceid.free import normface_loss
 from helpers.faceid.margins import cosines
 from helpers.faceid.objectives import norm_face, soft_max, train
 from helpers.risk import cosine_schedule
@@ -78,17 +77,6 @@ def collapse_history(epochs: tuple[int, ...] = EPOCHS, tau: float = 5e-3) -> lis
     return rows
 
 
-def free_history(
-    steps: tuple[int, ...], *, tau: float = 5e-3, K: int = 10, d: int = 16, generator: Generator | None = None
-) -> list[Collapse]:
-    """NC1 to NC4 of free features, five of each of K classes, after so many steps (rising) of `descend` on soft-max."""
-    free, rows, done = free_features(K, 5, d, generator=generator), list[Collapse](), 0
-    for step in steps:
-        free, done = descend(free, softmax_loss, tau=tau, steps=step - done), step
-        rows.append(neural_collapse(free.features, free.y, free.weights, free.features @ free.weights.T))
-    return rows
-
-
 class Scaled(NamedTuple):
     """Of one scale s: the mean loss and its floor; of the cosines between two class directions the mean, the smallest
     and the largest; the share right of the test digits (NaN without a network)."""
@@ -128,10 +116,3 @@ def scaled_network(s: float, steps: int = 500) -> Scaled:
         features, guesses = model(mnist.x_train[:10_000]), cosines(model(mnist.x_test), model.weight).argmax(1)
     accuracy = float((guesses == mnist.y_test).double().mean())
     return scaled(s, features, model.weight.detach(), mnist.y_train[:10_000], accuracy)
-
-
-def scaled_free(s: float, d: int, K: int = 10, steps: int = 2_000, *, generator: Generator | None = None) -> Scaled:
-    """Free features in d dimensions, three of each class, descended by NormFace of scale s with steps of 1/s."""
-    free: Free = free_features(K, 3, d, generator=generator)
-    free = descend(free, partial(normface_loss, s=s), eta=1 / s, steps=steps)
-    return scaled(s, *free)

@@ -1,6 +1,7 @@
 """The losses as training uses them: what each computes, and that all see the same batches."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -111,20 +112,33 @@ def test_embedders_have_the_shapes_they_state(model, x, d, parameters) -> None:
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
+def scaled_free(s: float, d: int, steps: int) -> terminal.Scaled:
+    """Three free features of each of ten classes, descended by NormFace of scale s with steps of 1/s."""
+    free = faceid.free_features(10, 3, d, generator=runtime.generator(0, "cpu"))
+    return terminal.scaled(s, *faceid.descend(free, partial(faceid.normface_loss, s=s), eta=1 / s, steps=steps))
+
+
+def free_collapse(steps: int, d: int, generator: torch.Generator) -> faceid.Collapse:
+    """NC1 to NC4 of five free features of each of ten classes after so many steps on soft-max, tau = 0.02."""
+    free = faceid.free_features(10, 5, d, generator=generator)
+    free = faceid.descend(free, faceid.softmax_loss, tau=2e-2, steps=steps)
+    return faceid.neural_collapse(free.features, free.y, free.weights, free.features @ free.weights.T)
+
+
 def test_free_features_reach_the_floor_where_the_dimension_allows() -> None:
     """Ten classes, s = 1: log(1 + 9 exp(-10/9)) = 1.3769, cosines -1/9; not in the plane."""
-    found = terminal.scaled_free(1, 9, steps=600, generator=runtime.generator(0, "cpu"))
+    found = scaled_free(1, 9, steps=600)
     assert found.floor == pytest.approx(1.376935, abs=1e-6) and abs(found.loss - found.floor) < 1e-6
     assert found.smallest == pytest.approx(-1 / 9, abs=1e-3) and found.largest == pytest.approx(-1 / 9, abs=1e-3)
-    plane = terminal.scaled_free(1, 2, steps=600, generator=runtime.generator(0, "cpu"))
+    plane = scaled_free(1, 2, steps=600)
     assert plane.loss > plane.floor + 0.1
 
 
 def test_free_features_collapse_to_the_last_digit_in_enough_dimensions_and_not_in_the_plane() -> None:
     g = runtime.generator(0, "cpu")
-    first, last = terminal.free_history((1, 3000), tau=2e-2, generator=g)
+    first, last = (free_collapse(steps, 16, runtime.generator(0, "cpu")) for steps in (1, 3000))
     assert first.variability > 0.1 and max(last) < 1e-6
-    (plane,) = terminal.free_history((3000,), tau=2e-2, d=2, generator=g)
+    plane = free_collapse(3000, 2, g)
     assert plane.variability < 1e-6 and plane.equiangle > 0.3
 
 

@@ -178,7 +178,7 @@ triplet_loss = Exercise(
             {"d.where(~same, math.inf).amin(1)": "d.where(~same, 0).amax(1)"},
         ),
         (
-            "The nearest there is at 0: the anchor itself, or a zero of the mask. Put infinity where the class is the same.",
+            "The nearest there is at 0: the anchor, or a zero of the mask. Put infinity where the class is the same.",
             {"d.where(~same, math.inf).amin(1)": "d.amin(1)"},
         ),
         ("The farthest of all samples: the positive is of the anchor's own class.", {"d.where(same, 0)": "d"}),

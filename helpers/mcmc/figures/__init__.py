@@ -11,7 +11,6 @@ from helpers.mcmc.figures.judgement import (
     contest,
     diagnostics,
     divergences,
-    prior_maps,
     reliability,
     spreads,
 )
@@ -34,6 +33,6 @@ from helpers.mcmc.figures.scaling import (
 
 __all__ = [
     "bias_and_variance", "calibration", "contest", "diagnostics", "dimensions", "divergences", "gibbs", "hamiltonian",
-    "ising", "langevin_bias", "mixing", "no_u_turn", "optimal_scaling", "prior_maps", "reliability", "sampler",
+    "ising", "langevin_bias", "mixing", "no_u_turn", "optimal_scaling", "reliability", "sampler",
     "sgld_bias", "sgld_falling", "shell", "spreads", "transition_matrix",
 ]  # fmt: skip

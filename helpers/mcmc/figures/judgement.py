@@ -92,22 +92,6 @@ def reliability(results: Mapping[str, tuple[Tensor, ...]], n: int) -> Picture:
     return fig
 
 
-def prior_maps(maps: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Picture:
-    """Posterior probability of class 1 over the plane, per prior (41, 33), and the data."""
-    fig, axes = figure(1, len(maps), width=12, height=3.4, sharey=True)
-    for panel, (name, p) in zip(axes, maps.items(), strict=True):
-        shades = panel.imshow(
-            p.T, extent=(-2.5, 2.5, -2, 2), origin="lower", cmap="RdBu", vmin=0, vmax=1, aspect="auto"
-        )
-        for k, marker in ((0, "x"), (1, "o")):
-            panel.plot(*x[y == k].T, marker, color="black", markersize=4)
-        panel.set(xlabel="$x_1$", title=f"{name} prior")
-        panel.grid(False)
-    axes[0].set_ylabel("$x_2$")
-    fig.colorbar(shades, ax=axes[-1], label="P(class 1 | data)")
-    return fig
-
-
 def contest(table: Mapping[tuple[str, str], tuple[float, float, float]]) -> Picture:
     """Per (target, sampler): bulk ESS per 1,000 evaluations, and the error of E x_1^2 with two standard errors."""
     fig, (left, right) = figure(1, 2, width=12, height=4.4, sharey=True)
