@@ -108,7 +108,7 @@ def _call(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     on_gpu = any(isinstance(t, OnGpu) for t in tensors) if where is None else _is_gpu(where)
     _refuse_mixed(func, args, tensors)
     _refuse_generator(kwargs.get("generator"), on_gpu)
-    if _is_gpu(where):
+    if _is_gpu(where) or (on_gpu and kwargs.get("requires_grad")):  # new_tensor and the like make leaves, too
         return _made(func, args, {**kwargs, "device": "cpu"})
     with torch._C.DisableTorchFunction():
         result = func(*args, **kwargs)

@@ -95,9 +95,9 @@ def test_a_network_trains() -> None:
     model(ones()).square().mean().backward()
     optimizer.step()
     assert on_gpu(model.weight.grad) and not torch.equal(model.weight, before)
-    leaf = torch.ones(3, device="cuda", requires_grad=True)
-    leaf.square().sum().backward()
-    assert leaf.is_leaf and leaf.grad.tolist() == [2.0] * 3
+    for leaf in (torch.ones(3, device="cuda", requires_grad=True), ones().new_tensor([1.0] * 3, requires_grad=True)):
+        leaf.square().sum().backward()
+        assert leaf.is_leaf and on_gpu(leaf) and leaf.grad.tolist() == [2.0] * 3
 
 
 def test_it_reaches_other_threads_and_ends_with_the_block() -> None:
