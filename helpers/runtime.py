@@ -60,6 +60,11 @@ def generator(number: int = 0, device: torch.device | str | None = None) -> torc
     return torch.Generator(_default_device() if device is None else device).manual_seed(number)
 
 
+def home(generator: torch.Generator | None) -> torch.device:
+    """Where a generator draws; the CPU without one."""
+    return torch.device("cpu") if generator is None else generator.device
+
+
 def scale() -> Literal["quick", "full"]:
     """The scale of the experiments, from the environment variable COURSE_SCALE: "quick" (the default) or "full".
 

@@ -51,7 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _generator_on_gpu(original: Any, number: int = 0, device: Any = None) -> torch.Generator:
-    return original(number, pretend_gpu.GPU)
+    """A test that writes "cpu" means where its tensors are; a device taken from a tensor (x.device) is kept."""
+    return original(number, device if isinstance(device, torch.device) else pretend_gpu.GPU)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

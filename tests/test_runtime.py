@@ -157,3 +157,7 @@ def test_seed_fixes_the_threads_when_asked_and_refuses_none() -> None:
     finally:
         torch.set_num_threads(before)
         threadpoolctl.threadpool_limits(before, user_api="blas")
+
+
+def test_draws_are_made_where_the_generator_lives() -> None:
+    assert runtime.home(None) == torch.device("cpu") == runtime.home(torch.Generator())

@@ -12,6 +12,7 @@ import torch
 from scipy import stats
 from torch import Generator, Tensor
 
+from helpers import runtime
 from helpers.mcmc.sampling import Step
 from helpers.mcmc.state import LogProb, chain
 from helpers.mcmc.targets import Smooth, log_normal
@@ -199,8 +200,9 @@ def judge(
 
     One step for detailed balance, then `steps` more for the variance; its z-score is standard normal for a right step.
     """
-    s = chain(torch.randn(chains, 1, generator=generator, dtype=torch.float64), log_normal)
-    before, edges = s.x, torch.linspace(-1.5, 1.5, 6, dtype=torch.float64)
+    device = runtime.home(generator)
+    s = chain(torch.randn(chains, 1, generator=generator, dtype=torch.float64, device=device), log_normal)
+    before, edges = s.x, torch.linspace(-1.5, 1.5, 6, dtype=torch.float64, device=device)
     s, info = step(log_normal, s, step_size=step_size, generator=generator)
     here, there = (quantile_cells(x[:, 0], edges) for x in (before, s.x))
     for _ in range(steps):

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Generator, Tensor
 
+from helpers import runtime
+
 
 def transition_matrix(matrix: Tensor) -> Tensor:
     r"""P in float64, each row divided by its sum. Raises ValueError unless P is square, P_ij >= 0, sum_j P_ij = 1."""
@@ -121,12 +123,12 @@ def metropolis_matrix(law: Tensor, proposal: Tensor) -> Tensor:
 
 def mixing_rates(count: int, *, generator: Generator | None = None) -> Tensor:
     """Of `count` random reversible chains on six states |lambda_2| and the rate measured from state 0 -> (count, 2)."""
-    rates = []
+    rates, device = [], runtime.home(generator)
     for k in range(count):
-        law = torch.rand(6, generator=generator, dtype=torch.float64) + 0.05
-        proposal = torch.rand(6, 6, generator=generator, dtype=torch.float64).pow(k % 4 + 1)
+        law = torch.rand(6, generator=generator, dtype=torch.float64, device=device) + 0.05
+        proposal = torch.rand(6, 6, generator=generator, dtype=torch.float64, device=device).pow(k % 4 + 1)
         P = metropolis_matrix(law, proposal / proposal.sum(1, keepdim=True))
-        first = torch.eye(6, dtype=torch.float64)[0]
+        first = torch.eye(6, dtype=torch.float64, device=device)[0]
         rates.append((second_eigenvalue(P), mixing_rate(P, first, steps=400)))
     return torch.tensor(rates, dtype=torch.float64)
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from helpers import runtime
+
 
 class IsingMoments(NamedTuple):
     """Exact expectations under pi(s), proportional to exp(beta sum over neighbours s_i s_j)."""
@@ -58,7 +60,7 @@ def ising_sweep(spins: Tensor, beta: float, *, generator: Generator | None = Non
 
 def ising_films(betas: Sequence[float], n: int, sweeps: int, *, generator: Generator | None = None) -> Tensor:
     """For each beta one n x n lattice, started from noise and swept `sweeps` times -> (betas, n, n)."""
-    lattices = 2 * torch.randint(2, (len(betas), 1, n, n), generator=generator) - 1
+    lattices = 2 * torch.randint(2, (len(betas), 1, n, n), generator=generator, device=runtime.home(generator)) - 1
     for _ in range(sweeps):
         moved = [ising_sweep(s, b, generator=generator) for s, b in zip(lattices, betas, strict=True)]
         lattices = torch.stack(moved)

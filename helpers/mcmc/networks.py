@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
+from helpers import runtime
 from helpers.mcmc.posteriors import Posterior
 from helpers.mcmc.variational import mean_field
 
@@ -51,10 +52,11 @@ def calibration(p: Tensor, y: Tensor, bins: int = 10) -> tuple[Tensor, Tensor, T
 
 def two_moons(n: int, *, generator: Generator | None) -> tuple[Tensor, Tensor]:
     """Points (n, 2) on two interlocking half circles, with noise of 0.15, and the half circle of each (n,)."""
-    half = torch.arange(n) % 2
-    angle = math.pi * torch.rand(n, generator=generator, dtype=torch.float64)
+    device = runtime.home(generator)
+    half = torch.arange(n, device=device) % 2
+    angle = math.pi * torch.rand(n, generator=generator, dtype=torch.float64, device=device)
     x = torch.stack([angle.cos() + half - 0.5, (1 - 2 * half) * angle.sin() + 0.5 * half - 0.25], 1)
-    return x + 0.15 * torch.randn(n, 2, generator=generator, dtype=torch.float64), half
+    return x + 0.15 * torch.randn(n, 2, generator=generator, dtype=torch.float64, device=device), half
 
 
 def plane_grid(m: int, n: int) -> Tensor:

@@ -12,6 +12,7 @@ from functools import cached_property
 import torch
 from torch import Generator, Tensor
 
+from helpers import runtime
 from helpers.mcmc.state import LogProb
 
 Draw = Callable[[int, Generator | None], Tensor]
@@ -79,7 +80,7 @@ class Gaussian(Target):
 
 def _randn(*shape: int, generator: Generator | None) -> Tensor:
     """N(0, I) on the generator's device."""
-    return torch.randn(*shape, generator=generator, dtype=torch.float64, device=generator.device if generator else None)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64, device=runtime.home(generator))
 
 
 class _Normal:

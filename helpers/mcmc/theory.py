@@ -124,6 +124,6 @@ def sgld_recursion(etas: Sequence[float], precision: float, noise: float) -> Ten
 
 def log_slope(x: Sequence[float], y: Tensor, errors: Tensor) -> tuple[float, float]:
     """Slope of log y (n,) over log x by least squares, and its standard error from those of y."""
-    logs = torch.as_tensor(x, dtype=torch.float64).log()
+    logs = torch.as_tensor(x, dtype=torch.float64, device=y.device).log()
     weights = (logs - logs.mean()) / (logs - logs.mean()).square().sum()
     return float(weights @ y.double().log()), float((weights * errors.double() / y.double()).norm())

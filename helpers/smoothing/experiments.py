@@ -107,9 +107,9 @@ def kept_by_rivals(p_a: float, shifts: Tensor, generator: Generator) -> Tensor:
     """
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64, device=shifts.device)
 
-    line = torch.linspace(-8, 8, 201, dtype=torch.float64)
+    line = torch.linspace(-8, 8, 201, dtype=torch.float64, device=shifts.device)
     place = torch.cartesian_prod(line, line)
     squares = (place[:, :1] - shifts).square() + place[:, 1:].square()
     weights = (-squares / 2).softmax(0)  # N(x + shift, I), a column each

@@ -46,7 +46,7 @@ def test_dlr_by_hand_and_without_a_scale() -> None:
 def test_apgd_sees_through_sharpened_logits() -> None:
     mnist, model = data.load("mnist"), checkpoints.load("mnist_cnn", "cpu")
     x, y, hidden = mnist.x_test[:20], mnist.y_test[:20], attacks.Sharpened(model)
-    found = attacks.apgd_targeted(hidden, x, y, eps=0.2, steps=20, generator=runtime.generator(0, "cpu"))
+    found = attacks.apgd_targeted(hidden, x, y, eps=0.2, steps=20, generator=runtime.generator(0, x.device))
     assert attacks.outcome(hidden, x, found, y).success.double().mean() > 0.7
 
 

@@ -25,8 +25,8 @@ def attacked(lattice: float | None) -> tuple[smoothing.Certificate, Tensor, floa
     x = data.load("mnist").x_test[:20]
     moved = torch.where(x == 0, 2**-6, x)
     smooth = Smooth(reads_bits, SIGMA, lattice=lattice)
-    certificate = smooth.certify(x, 100, 1_000, 0.001, generator=runtime.generator(0), progress=False)
-    votes = smooth.votes(moved, 1_000, generator=runtime.generator(1))
+    certificate = smooth.certify(x, 100, 1_000, 0.001, generator=runtime.generator(0, x.device), progress=False)
+    votes = smooth.votes(moved, 1_000, generator=runtime.generator(1, x.device))
     return certificate, flips(votes, certificate.prediction, 0.001), float((moved - x).flatten(1).norm(dim=1).max())
 
 
