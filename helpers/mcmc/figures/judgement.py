@@ -15,7 +15,7 @@ from helpers.mcmc.state import LogProb
 
 def diagnostics(runs: Mapping[str, Tensor]) -> Picture:
     """Traces of the chains (4, n, 1) of six runs, and below each their autocorrelation."""
-    fig, axes = figure(4, 3, width=11, height=9.2, height_ratios=(1.5, 1, 1.5, 1), sharey="row")
+    fig, axes = figure(4, 3, width=12, height=6.5, height_ratios=(1.5, 1, 1.5, 1), sharey="row")
     for k, (name, x) in enumerate(runs.items()):
         top, bottom = axes[2 * (k // 3), k % 3], axes[2 * (k // 3) + 1, k % 3]
         steps = np.arange(0, x.shape[1], 2)
@@ -73,7 +73,7 @@ def spreads(centres: Mapping[str, Tensor], widths: Mapping[str, Tensor], mean: T
 def reliability(results: Mapping[str, tuple[Tensor, ...]], n: int) -> Picture:
     """Accuracy over confidence in each bin of n predictions, with 95 % intervals (Clopper-Pearson), area of the dots by
     share; the expected calibration error in the title."""
-    fig, axes = figure(2, 2, width=10, height=7.0, sharex=True, sharey=True)
+    fig, axes = figure(2, 2, width=12, height=6.4, sharex=True, sharey=True)
     for panel, (name, (share, confidence, right, error)) in zip(axes.flat, results.items(), strict=True):
         panel.plot([0, 1], [0, 1], "--", color=COLOUR["truth"])
         seen = share > 0
