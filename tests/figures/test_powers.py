@@ -17,8 +17,7 @@ def test_short_powers_are_written_out() -> None:
     fig, axes = figure()
     axes.loglog([1, 10_000], [0.0001, 10])
     pixels(fig)
-    assert labels(axes.xaxis)[-1] == "10,000" and "100" in labels(axes.xaxis)
-    assert "0.0001" in labels(axes.yaxis) and "1" in labels(axes.yaxis)
+    assert {"1", "100", "10,000"} <= set(labels(axes.xaxis)) and {"0.0001", "1"} <= set(labels(axes.yaxis))
 
 
 def test_within_a_decade_the_digits_between_are_named_too() -> None:
@@ -46,7 +45,7 @@ def test_own_labels_and_linear_axes_stay() -> None:
     axes.set_xticks([1, 40], ["one", "forty"])
     axes.yaxis.set_major_formatter("{x:.0f}°")
     pixels(fig)
-    assert labels(axes.xaxis)[:2] == ["one", "forty"] and labels(axes.yaxis)[0].endswith("°")
+    assert {"one", "forty"} <= set(labels(axes.xaxis)) and all(name.endswith("°") for name in labels(axes.yaxis))
 
 
 def test_a_slider_shows_what_the_still_shows() -> None:
