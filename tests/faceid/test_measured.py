@@ -139,7 +139,7 @@ def test_the_way_through_the_plane() -> None:
     assert max(widths) == widths[4] > 1.4 * widths[0] and widths[-1] < widths[0] / 1.5
     shown = figures.unfolding("triplet, batch-hard", 8).axes[0]
     assert "1 2 3 5 7 8 9" in [text.get_text() for text in shown.texts]  # on one ray: one place for their numbers
-    assert shown.get_title("left") == "triplet, batch-hard, step 2,340: 60% right"
+    assert shown.get_title("left") == "step 2,340: 60 % right"
 
 
 def test_from_random_weights_normalised_losses_do_no_better() -> None:

@@ -28,11 +28,11 @@ def star(panel: Axes, features: Tensor, weights: Tensor | None, y: Tensor, size:
             ray = reach * (weights[k] / weights[k].norm()).detach()
             panel.plot((0, ray[0]), (0, ray[1]), color=colour, linewidth=1, alpha=0.6)
     for first, classes in named.items():
-        colour, place = TEN[first] if len(classes) == 1 else COLOUR["data"], 1.12 * reach * directions[first]
+        colour, place = TEN[first] if len(classes) == 1 else COLOUR["data"], 1.2 * reach * directions[first]
         numbers = " ".join(map(str, classes))
         panel.annotate(numbers, place.tolist(), color=colour, ha="center", va="center", fontsize=13)
     panel.set_axis_off()
-    panel.set(aspect="equal", xlim=(-1.3 * reach, 1.3 * reach), ylim=(-1.3 * reach, 1.3 * reach))
+    panel.set(aspect="equal", xlim=(-1.36 * reach, 1.36 * reach), ylim=(-1.36 * reach, 1.36 * reach))
 
 
 def plane(embeddings: Mapping[str, tuple[Tensor, Tensor | None]], y: Tensor, *, columns: int = 3) -> Picture:
@@ -71,7 +71,7 @@ def unfolding(loss: str, moment: int) -> Picture:
     found, moments = _geometries(loss), range(len(planar.FRAMES))
     fig, (left, right) = figure(1, 2, width=10, height=3.8, width_ratios=(1, 1.4))
     star(left, history[list(planar.LOSSES).index(loss), moment], None, y, size=4)
-    left.set_title(f"{loss}, step {planar.FRAMES[moment]:,}: {found[moment].by_angle:.0%} right")
+    left.set_title(f"step {planar.FRAMES[moment]:,}: {100 * found[moment].by_angle:.0f} % right")
     for values, colour, text, height in (
         ([g.smallest_gap for g in found], "model", "from a class to the next (least)", 38.5),
         ([g.median for g in found], "attack", "within a class (median)", 10),
