@@ -22,9 +22,12 @@ def diagnostics(runs: Mapping[str, Tensor]) -> Picture:
         for trace, colour in zip(x[..., 0], FAMILY, strict=False):
             top.plot(steps, trace[::2].clamp(-9, 9), color=colour, linewidth=0.6)
         cut = " (cut at ±9)" if x.abs().max() > 20 else ""
-        top.set(title=name + cut, xlabel="step", ylim=(-9.5, 9.5), xticks=(0, 500, 1000))
+        top.set(title=name + cut, ylim=(-9.5, 9.5), xticks=(0, 500, 1000))
         bottom.plot(judge.autocorrelation(x, 100)[:, 0], color=COLOUR["data"])
-        bottom.set(ylim=(-0.2, 1.05), xlabel="lag")
+        bottom.set_ylim(-0.2, 1.05)
+        for panel, words, height in ((top, "step", 0.07), (bottom, "lag", 0.72)):  # inside: six runs on one screen
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+            panel.annotate(words, (0.99, height), xycoords="axes fraction", ha="right", bbox=box)
     for row, words in enumerate(("$x$", "autocorr.") * 2):
         axes[row, 0].set_ylabel(words)
     fig.suptitle("Six runs of four chains: which of them can be trusted?")
