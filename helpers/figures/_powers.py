@@ -6,7 +6,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
-PLAIN = (3e-5, 3e4)  # ticks from 0.0001 to 10,000 are written out
+PLAIN = (1e-5, 1e5)  # between them ticks are written out: 0.0001 to 10,000
 LARGE = 15.5  # points of a label with an exponent, so that the exponent has 11
 
 
@@ -27,7 +27,7 @@ def readable_powers(fig: Figure) -> None:
 
 def _rewrite(axis: Axis) -> None:
     low, high = sorted(axis.get_view_interval())
-    if low < PLAIN[0] or high > PLAIN[1]:
+    if low <= PLAIN[0] or high >= PLAIN[1]:
         axis.set_tick_params(which="major", labelsize=LARGE)
         return
     minor = axis.get_minor_formatter()
