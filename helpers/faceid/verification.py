@@ -77,6 +77,11 @@ def area(curve: Roc) -> Tensor:
     return torch.trapezoid(curve.tar, curve.far)
 
 
+def far_at(curve: Roc, threshold: float) -> Tensor:
+    """FAR of accepting from a threshold on: (...). A threshold above all scores accepts nobody."""
+    return curve.far[..., int((curve.threshold >= threshold).sum()) - 1]
+
+
 def tar_within(curve: Roc, far: float) -> Tensor:
     """The largest TAR with FAR <= far, nothing interpolated: (...). Raises ValueError unless 0 <= far <= 1."""
     return curve.tar.gather(-1, last_within(curve, far)).squeeze(-1)

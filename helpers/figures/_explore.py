@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from helpers import runtime
 from helpers.figures._explorer import Choice, Range, stills, words
 from helpers.figures._png import encode, pixels
+from helpers.figures._powers import readable_powers
 
 
 class Redraw:
@@ -28,6 +29,7 @@ class Redraw:
 
     def __call__(self, **setting: Any) -> bytes:
         fig: Any = self.draw(**setting)
+        readable_powers(fig)
         room = _room(fig)
         if room in self._places:
             places, title = self._places[room]

@@ -8,11 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from helpers.figures._powers import readable_powers
+
 WORST_COLOUR_ERROR = 8  # of 255, when a picture is stored with a palette of 256 colours
 
 
 def pixels(fig: Figure) -> np.ndarray:
     """A figure as pixels (height, width, 3), uint8; drawn once, where savefig would draw it twice."""
+    readable_powers(fig)
     fig.canvas.draw()
     return np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import checkpoints, data, runtime
-from helpers.faceid import measured, planar, terminal, unseen
+from helpers.faceid import figures, measured, planar, terminal, unseen
 
 NAMES = ("raw pixels", "eigenfaces", *unseen.LOSSES)
 
@@ -124,6 +124,22 @@ def test_no_class_passes_another_on_the_circle() -> None:
     assert start == [0, 4, 5, 8, 3, 9, 1, 2, 7, 6]
     for loss, features in zip(planar.LOSSES, history[:, -1], strict=True):
         assert (planar.order_on_circle(features, y) == start) == (loss != "triplet, batch-hard")
+
+
+def test_the_way_through_the_plane() -> None:
+    """What the explorer of the stored features is asked: batch-hard's classes meet, CosFace's rays narrow late."""
+    y, history = data.load("mnist").y_test[: planar.SHOWN], measured.planar_history()
+    ways = {
+        loss: [planar.geometry(u, y, u, y) for u in moments]
+        for loss, moments in zip(planar.LOSSES, history, strict=True)
+    }
+    gaps = [g.smallest_gap for g in ways["triplet, batch-hard"]]
+    assert planar.FRAMES[4:6] == (200, 400) and min(gaps[:5]) > 5 and max(gaps[5:]) < 1
+    widths = [g.median for g in ways["CosFace"]]
+    assert max(widths) == widths[4] > 1.4 * widths[0] and widths[-1] < widths[0] / 1.5
+    shown = figures.unfolding("triplet, batch-hard", 8).axes[0]
+    assert "1 2 3 5 7 8 9" in [text.get_text() for text in shown.texts]  # on one ray: one place for their numbers
+    assert shown.get_title("left") == "step 2,340: 60 % right"
 
 
 def test_from_random_weights_normalised_losses_do_no_better() -> None:

@@ -67,6 +67,14 @@ def test_tar_and_threshold_by_trying_every_score(far: float, ties: bool) -> None
     assert (scores[~same] >= threshold).double().mean() <= far
 
 
+def test_far_at_a_threshold_is_the_share_of_impostors_from_it_on() -> None:
+    scores, same = torch.tensor([0.9, 0.8, 0.8, 0.3, 0.1]), torch.tensor([True, False, True, False, False])
+    weights = torch.tensor([[1.0, 1, 1, 1, 1], [1, 4, 1, 1, 1]])
+    for threshold, expected in ((1.0, (0, 0)), (0.8, (1 / 3, 4 / 6)), (0.5, (1 / 3, 4 / 6)), (0.0, (1, 1))):
+        assert float(A.far_at(A.roc(scores, same), threshold)) == pytest.approx(expected[0])
+        assert A.far_at(A.roc(scores, same, weights), threshold).tolist() == pytest.approx(expected)
+
+
 def test_a_share_of_impostors_that_floats_cannot_hold_is_still_reached() -> None:
     scores, same = torch.arange(101.0), torch.arange(101) == 100
     same[71] = True  # beaten by 28 of 99 impostors

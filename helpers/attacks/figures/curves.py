@@ -60,7 +60,7 @@ def steps_against_accuracy(steps: Sequence[int], curves: Mapping[str, Sequence[f
 
 def robustness(norms: Mapping[tuple[str, str], Tensor], kinds: Mapping[str, float]) -> Picture:
     """Survival curves under each attack: one column a norm, above the standard network, below the robust one."""
-    fig, grid = figure(2, 3, width=13.5, height=7.5, sharey=True)
+    fig, grid = figure(2, 3, width=12, height=6.7, sharey=True)
     shown: dict[str, Any] = {}
     for column, (p, text) in zip(grid.T, ((math.inf, "\\infty"), (2, "2"), (1, "1")), strict=True):
         for axes, victim in zip(column, ("standard", "robust"), strict=True):

@@ -34,7 +34,7 @@ def _ball(p: float, eps: float) -> np.ndarray:
 )
 def linear_boundary(p: str, angle: int, eps: float) -> Picture:
     """A ball around x, a linear boundary, the steepest step of that norm and DeepFool's."""
-    fig, axes = figure(width=4.1, height=5)
+    fig, axes = figure(width=4.1, height=4.4)
     turn = math.radians(angle)
     norm, w = NORMS[p], torch.tensor([[round(math.cos(turn), 6), round(math.sin(turn), 6)]])  # cos 90° is exactly 0
     distance = 1 / threat.norm(w, attacks.dual(norm)).item()  # f(x) = <w, x> - 1 with |w|_2 = 1, and x = 0
@@ -161,20 +161,20 @@ def surface(digit: int, network: str, eps: float, steps: int) -> Picture:
     a, loss, margin = _slice(model, x, y, d, 1.4 * eps)
     way = torch.linalg.lstsq(d.flatten(1).T, path.flatten(1).T).solution
     slope = threat.input_gradient(model, x, lambda z: threat.cross_entropy(z, y))[1].abs().sum()
-    fig, (upper, lower) = figure(2, 1, width=4.1, height=6.8, height_ratios=(1.4, 1))
+    fig, (left, right) = figure(1, 2, width=8.6, height=3.8)
     side = [a[0], a[-1]] * 2
-    shades = upper.imshow(loss.numpy(), origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
+    shades = left.imshow(loss.numpy(), origin="lower", extent=side, cmap="YlOrBr", interpolation="bilinear")
     if margin.min() < 0 < margin.max():
-        upper.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
-    upper.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
-    fig.colorbar(shades, ax=upper, shrink=0.85).ax.set_title("loss", fontsize=11)
-    upper.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
-    upper.set_title(f"PGD: {network}")
-    upper.grid(False)
-    lower.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
-    lower.set(xlabel="towards the end of PGD", ylabel="log₁₀ loss (0 drawn as −10)", ylim=(-10.5, 5))
-    lower.set_yticks(range(-10, 6, 5))
-    for axes in (upper, lower):
+        left.contour(a, a, margin, levels=[0], colors=COLOUR["data"], linewidths=2.5)
+    left.plot(*way.numpy(), "o-", color=COLOUR["model"], markersize=5)
+    fig.colorbar(shades, ax=left, shrink=0.85).ax.set_title("loss", fontsize=11)
+    left.set(xlabel="towards the end of PGD", ylabel="along random signs", aspect="equal")
+    left.set_title(f"PGD: {network}")
+    left.grid(False)
+    right.plot(a.numpy(), loss[10].clamp(min=1e-10).log10().numpy(), "o-", color=COLOUR["attack"], markersize=5)
+    right.set(xlabel="towards the end of PGD", ylabel="log₁₀ loss (0 drawn as −10)", ylim=(-10.5, 5))
+    right.set_yticks(range(-10, 6, 5))
+    for axes in (left, right):
         axes.locator_params(axis="x", nbins=5)
-    lower.set_title(f"at the digit $\\|\\nabla L\\|_1$ = {f'{slope:.2g}' if slope else '0 exactly'}")
+    right.set_title(f"at the digit $\\|\\nabla L\\|_1$ = {f'{slope:.2g}' if slope else '0 exactly'}")
     return fig

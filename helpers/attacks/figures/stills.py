@@ -47,7 +47,7 @@ def attacked(
     log: bool = False,
 ) -> Picture:
     """One row per image: the image, the perturbation (its own scale), the result, the probabilities of both."""
-    fig, rows = figure(len(x), 4, width=11.5, height=2.7 * len(x), squeeze=False, width_ratios=(1, 1, 1, 1.5))
+    fig, rows = figure(len(x), 4, width=11.5, height=min(2.7 * len(x), 6.4), squeeze=False, width_ratios=(1, 1, 1, 1.5))
     x, x_adv, before, after = x.cpu(), x_adv.cpu(), before.cpu(), after.cpu()
     for k, (image, delta, result, chart) in enumerate(rows):
         change, limits = signed(x_adv[k] - x[k])
@@ -126,10 +126,10 @@ def marked(x: Tensor, x_adv: Tensor) -> Tensor:
     return torch.where((x_adv - x).abs() > 1e-6, tint, x_adv.expand(-1, 3, -1, -1))
 
 
-def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor], count: int = 6) -> Picture:
+def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor], count: int = 10) -> Picture:
     """Rows: the clean images and what each sparse attack made of them, its pixels coloured; failures are faded."""
     size = len(found) + 1
-    fig, rows = figure(size, 2, width=9, height=1.15 * size, width_ratios=(1, 3.4))
+    fig, rows = figure(size, 2, width=11, height=1.0 * size, width_ratios=(1, 5.5))
     for (side, axes), (name, x_adv) in zip(rows, {"clean": x, **found}.items(), strict=True):
         hit = success[name][:count].cpu() if name in success else torch.ones(count, dtype=torch.bool)
         shown = marked(x[:count], x_adv[:count])
@@ -142,13 +142,14 @@ def sparse(x: Tensor, found: Mapping[str, Tensor], success: Mapping[str, Tensor]
 
 def universal(
     x: Tensor,
+    y: int,
     made: Mapping[str, Tensor],
     fooled: Mapping[str, float],
     taken_for: Sequence[int],
     samples: Sequence[int],
     rates: Tensor,
 ) -> Picture:
-    """The perturbations, one digit with each, and the fooling rates (runs, samples) over the images."""
+    """The perturbations, one digit of label y with each, and the fooling rates (runs, samples) over the images."""
     fig, (left, right) = figure(1, 2, width=12, height=4.6, width_ratios=(1.9, 1))
     deltas = torch.stack([v.cpu() for v in made.values()])
     biggest = deltas.abs().max()
@@ -158,6 +159,8 @@ def universal(
     sheet = torch.cat([coloured, (x.cpu() + deltas).clamp(0, 1).expand(-1, 3, -1, -1)])
     titles = [f"{name}\n{fooled[name]:.0%} fooled" for name in made]
     pictures(left, sheet, [*titles, *(f"taken for {k}" for k in taken_for)], columns=len(made))
+    for title, k in zip(left.texts[len(made) :], taken_for, strict=True):
+        title.set_color(COLOUR["muted" if k == y else "attack"])
     left.set_title(f"Perturbations (red: +{biggest:.2f}, blue: −{biggest:.2f}), one digit with each", pad=24)
     right.semilogx(samples, rates.T, "o", color=COLOUR["muted"])
     right.semilogx(samples, rates.mean(0), "-", color=COLOUR["attack"], linewidth=2.5)

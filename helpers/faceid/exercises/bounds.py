@@ -98,7 +98,7 @@ sphereface_psi = Exercise(
     ),
     mistakes=(
         (
-            "That is cos(m theta) alone, which rises again after pi / m: k is floor(m theta / pi), with the m.",
+            "That is cos(m theta), not turned and not moved: k is floor(m theta / pi), without the m it stays 0.",
             {SIGN + " * ": "", " - 2 * k\n": "\n"},
         ),
         ("Each branch must lie 2 below the last: - 2k.", {" - 2 * k\n": "\n"}),

@@ -3,6 +3,7 @@
 from helpers.faceid.figures.features import (
     collapse,
     plane,
+    unfolding,
 )
 from helpers.faceid.figures.judgement import (
     identification,
@@ -26,5 +27,5 @@ from helpers.faceid.figures.people import (
 
 __all__ = [
     "collapse", "face_pairs", "floors", "identification", "looks", "margin", "pipeline", "plane", "roc_curves", "scale",
-    "score_histograms", "splits", "target_logits", "threshold", "timeline",
+    "score_histograms", "splits", "target_logits", "threshold", "timeline", "unfolding",
 ]  # fmt: skip

@@ -8,20 +8,22 @@ import torch
 from torch import Tensor
 
 from helpers import faceid
-from helpers.faceid import stored
-from helpers.figures import COLOUR, FAMILY, Choice, Picture, Range, explorer, figure, label, pictures
+from helpers.faceid import stored, unseen
+from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure, label, pictures
 
 LOOKS = {"raw": "muted", "cropped": "second", "aligned": "model"}  # the same three colours in every figure
 
 
 def score_histograms(distances: Mapping[str, Tensor], same: Tensor) -> Picture:
-    """For each way to cut out the face the distances (M,) of genuine and of impostor pairs."""
+    """For each way to cut out the face the distances (M,) of genuine and of impostor pairs, and their EER."""
     fig, axes = figure(1, len(distances), width=12, height=3.4, sharex=True, sharey=True)
     edges = np.linspace(0, 1.1, 56)
     for panel, (name, d) in zip(axes, distances.items(), strict=True):
         for kind, colour in ((~same, "attack"), (same, "truth")):
             panel.hist(d[kind], edges, density=True, color=COLOUR[colour], alpha=0.55)
-        panel.set(title=name, xlabel="distance of the descriptors", yticks=())
+        error = faceid.equal_error_rate(faceid.roc(-d, same))
+        panel.set(title=f"{name}: EER {100 * error:.1f} %", xlabel="distance of the descriptors", yticks=())
+    axes[0].set_ylabel("density")
     axes[0].annotate("one person", (0.02, 0.88), xycoords="axes fraction", color=COLOUR["truth"])
     axes[0].annotate("two people", (0.66, 0.88), xycoords="axes fraction", color=COLOUR["attack"])
     return fig
@@ -49,13 +51,14 @@ def roc_curves(curves: Mapping[str, faceid.Roc]) -> Picture:
 
 
 @lru_cache(maxsize=1)
-def _pairs() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The pictures, the pairs (M, 2), their distances after alignment, and which of them are genuine."""
+def _pairs() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The pictures, who is on them, the pairs (M, 2), their distances after alignment, and which are genuine."""
     photos, people = faceid.att_faces()
     i, j = faceid.pairs(people)
     described = stored.load()
     return (
         photos,
+        people,
         torch.stack([i, j], 1),
         faceid.distances(described.aligned[i], described.aligned[j]),
         people[i] == people[j],
@@ -69,37 +72,42 @@ def _pairs() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 )
 def threshold(threshold: float, show: str) -> Picture:
     """Distances of all pairs of the AT&T faces, FAR and FRR at a threshold, and pairs that are just wrong there."""
-    photos, pairs, d, same = _pairs()
+    photos, people, pairs, d, same = _pairs()
     accepted = d <= threshold
     far, frr = accepted[~same].double().mean(), (~accepted[same]).double().mean()
-    fig, (left, right) = figure(1, 2, width=12, height=4.0, width_ratios=(1, 1.2))
+    fig, (left, right) = figure(1, 2, width=11, height=3.7, width_ratios=(1, 1.2))
     for kind, colour, text, x in ((~same, "attack", "two people", 0.68), (same, "truth", "one person", 0.03)):
         heights, edges = np.histogram(d[kind], np.linspace(0.0, 1.1, 56), density=True)
         left.stairs(heights, edges, fill=True, color=COLOUR[colour], alpha=0.55)
         left.annotate(text, (x, 0.92), xycoords="axes fraction", color=COLOUR[colour])
     left.axvline(threshold, color=COLOUR["data"], linewidth=2.5)
-    left.set(xlabel="distance", yticks=(), ylim=(0, 5.5), title=f"FAR {far:.4f}, FRR {frr:.4f}")
+    left.set(xlabel="distance", yticks=(), ylim=(0, 5.5), title=f"FAR {100 * far:.3f} %, FRR {100 * frr:.1f} %")
     wrong = (accepted & ~same) if show == "false accepts" else (~accepted & same)
     found = wrong.nonzero()[:, 0]
     nearest = found[(d[found] - threshold).abs().argsort()[:5]]
-    right.set_title(f"{len(found):,} {show}; the nearest to the threshold")
+    right.set_title(f"{len(found):,} {show}; the nearest, with their people's numbers")
     if len(nearest):
-        titles = [f"{v:.2f}" for v in d[nearest].tolist()]
-        pictures(right, photos[pairs[nearest].T.flatten()], [*titles, *("" for _ in titles)], columns=len(nearest))
+        shown = pairs[nearest].T.flatten()
+        pictures(right, photos[shown], [f"no. {n}" for n in people[shown].tolist()], columns=len(nearest))
     right.set_axis_off()
     return fig
 
 
 def splits(results: Mapping[str, Tensor], metric: str) -> Picture:
-    """One number per loss and split of people (splits,): a dot for each, one colour a split, the mean as a stroke."""
-    fig, axes = figure(width=10, height=5.4)
-    table, places = torch.stack(list(results.values())), range(len(results))
-    for split, colour in zip(table.T, FAMILY, strict=False):
-        axes.plot(split, places, "o", color=colour, markersize=7, alpha=0.8)
-    axes.plot(table.mean(1), places, "|", color=COLOUR["data"], markersize=22, markeredgewidth=3)
-    axes.set_yticks(places, list(results))
-    axes.invert_yaxis()
-    axes.set(xlabel=metric, title="A colour is a split of the people: splits differ more than losses (stroke: mean)")
+    """One number per loss and split of people (splits,), and how far it lies from soft-max's on the same split."""
+    fig, (left, right) = figure(1, 2, width=12, height=5.2, sharey=True)
+    table, places = torch.stack(list(results.values())), np.arange(len(results))
+    for panel, values in ((left, table), (right, table - results["soft-max"])):
+        panel.plot(values, places, "o", color=COLOUR["model"], markersize=6, alpha=0.45)
+        panel.plot(values.mean(1), places, "|", color=COLOUR["data"], markersize=20, markeredgewidth=3)
+    for place, values in zip(places, table, strict=True):
+        gain, error = unseen.paired(values, results["soft-max"])
+        right.plot((gain - 2 * error, gain + 2 * error), (place, place), color=COLOUR["data"])
+    right.axvline(0, color=COLOUR["muted"], linestyle="--")
+    left.set_yticks(places, list(results))
+    left.invert_yaxis()
+    left.set(xlabel=metric, title="Eight splits of the people (stroke: mean)")
+    right.set(xlabel=f"{metric} beyond soft-max's", title="The same split by split: mean ± 2 standard errors")
     return fig
 
 

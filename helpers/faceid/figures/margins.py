@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from helpers import faceid
 from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure, label
 
-MARGINS = {  # name -> margins as in the papers, colour, where the name stands on the curve of the logit
-    "soft-max": ({}, "muted", 40),
-    "SphereFace, m₁ = 4": ({"m1": 4.0}, "truth", 70),
-    "ArcFace, m₂ = 0.5": ({"m2": 0.5}, "model", 118),
-    "CosFace, m₃ = 0.35": ({"m3": 0.35}, "attack", 150),
+MARGINS = {  # name -> margins as in the papers, colour, where the name stands on its curves left and right, in degrees
+    "soft-max": ({}, "muted", 40, 90),
+    "SphereFace, m₁ = 4": ({"m1": 4.0}, "truth", 70, 42),
+    "ArcFace, m₂ = 0.5": ({"m2": 0.5}, "model", 118, 88),
+    "CosFace, m₃ = 0.35": ({"m3": 0.35}, "attack", 150, 26),
 }
 
 
@@ -24,13 +24,15 @@ def target_logits() -> Picture:
     fig, (left, right) = figure(1, 2, width=12, height=4.6)
     theta = torch.linspace(0, math.pi, 181, dtype=torch.float64)
     degrees = torch.rad2deg(theta)
-    for name, (margins, colour, at) in MARGINS.items():
+    for name, (margins, colour, at, beside) in MARGINS.items():
         m1, m2, m3 = (margins.get(key, default) for key, default in (("m1", 1.0), ("m2", 0.0), ("m3", 0.0)))
         line = left.plot(degrees, faceid.sphereface_psi(m1 * theta + m2, 1) - m3, color=COLOUR[colour])[0]
         label(line, name, at=at, offset=(-8, -8) if colour != "muted" else (8, 8))
-        right.plot(degrees, torch.rad2deg(faceid.decision_boundary(theta, **margins)), color=COLOUR[colour])
+        least = torch.rad2deg(faceid.decision_boundary(theta, **margins))
+        line = right.plot(degrees, least.where(least < 180, math.nan), color=COLOUR[colour])[0]
+        label(line, name.split(",")[0], at=beside, offset=(-6, 6) if colour == "model" else (3, -14))
     left.set(xlabel=r"angle to the own class, $\theta_y$", ylabel="target logit / s", ylim=(-4.2, 1.2))
-    left.set_title("The own class is paid less than its cosine")
+    left.set_title("The own class's logit lies below its cosine")
     right.set(xlabel=r"angle to the own class, $\theta_1$", ylabel=r"angle to the other class, $\theta_2$")
     right.set(xlim=(0, 120), ylim=(0, 182), title="Right only above the line, margin included")
     for axes in (left, right):
@@ -113,20 +115,18 @@ def scale(s: float, K: int, theta: float) -> Picture:
     fig, (left, right) = figure(1, 2, width=11, height=3.8)
     angles = torch.linspace(0, math.pi / 2, 91, dtype=torch.float64)
     p = torch.sigmoid(s * angles.cos() - math.log(K - 1))  # against K - 1 classes of cosine 0
-    now = round(theta)
+    slope, now = s * (1 - p) * angles.sin(), round(theta)
+    drawn = slope.clamp(min=0.01)
     for panel, values, title in (
         (left, p, f"probability of the own class: {p[now]:.2f}"),
-        (
-            right,
-            s * (1 - p) * angles.sin(),
-            f"slope of the loss in the angle: {s * (1 - p[now]) * angles[now].sin():.2g}",
-        ),
+        (right, drawn, f"slope of the loss in the angle: {slope[now]:.2g}"),
     ):
         panel.plot(np.arange(91), values, color=COLOUR["model"])
         panel.plot(now, values[now], "o", color=COLOUR["model"], markersize=11)
         panel.set(xlabel="angle to the own class", title=title, xticks=range(0, 91, 30))
         panel.xaxis.set_major_formatter("{x:.0f}°")
-    left.set_ylim(-0.03, 1.05)
+    left.set(ylim=(-0.03, 1.05), ylabel="probability")
+    right.set(yscale="log", ylim=(0.009, 200), ylabel="nats per radian")  # one axis for all scales
     floor = float(faceid.normalised_softmax_bound(torch.tensor(s, dtype=torch.float64), K))
     fig.suptitle(f"The loss cannot fall below {floor:.2g} nats")
     return fig

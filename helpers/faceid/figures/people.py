@@ -22,7 +22,7 @@ def face_pairs(
 
 def pipeline(photo: Tensor, faces: Faces, aligned: Tensor, descriptor: Tensor) -> Picture:
     """A photograph (1, 3, H, W), the face found in it, the face aligned (1, 3, 150, 150), its descriptor (128,)."""
-    fig, (left, middle, right) = figure(1, 3, width=12, height=4.0, width_ratios=(1, 1, 1.3))
+    fig, (left, middle, right) = figure(1, 3, width=11.5, height=3.8, width_ratios=(1, 1, 1.3))
     left.imshow(photo[0].permute(1, 2, 0).numpy())
     for (x1, y1, x2, y2), points in zip(faces.boxes.tolist(), faces.landmarks, strict=True):
         left.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=COLOUR["attack"], linewidth=2.5)

@@ -15,16 +15,19 @@ from helpers.mcmc.state import LogProb
 
 def diagnostics(runs: Mapping[str, Tensor]) -> Picture:
     """Traces of the chains (4, n, 1) of six runs, and below each their autocorrelation."""
-    fig, axes = figure(4, 3, width=11, height=9.2, height_ratios=(1.5, 1, 1.5, 1), sharey="row")
+    fig, axes = figure(4, 3, width=12, height=6.5, height_ratios=(1.5, 1, 1.5, 1), sharey="row")
     for k, (name, x) in enumerate(runs.items()):
         top, bottom = axes[2 * (k // 3), k % 3], axes[2 * (k // 3) + 1, k % 3]
         steps = np.arange(0, x.shape[1], 2)
         for trace, colour in zip(x[..., 0], FAMILY, strict=False):
             top.plot(steps, trace[::2].clamp(-9, 9), color=colour, linewidth=0.6)
         cut = " (cut at ±9)" if x.abs().max() > 20 else ""
-        top.set(title=name + cut, xlabel="step", ylim=(-9.5, 9.5), xticks=(0, 500, 1000))
+        top.set(title=name + cut, ylim=(-9.5, 9.5), xticks=(0, 500, 1000))
         bottom.plot(judge.autocorrelation(x, 100)[:, 0], color=COLOUR["data"])
-        bottom.set(ylim=(-0.2, 1.05), xlabel="lag")
+        bottom.set_ylim(-0.2, 1.05)
+        for panel, words, height in ((top, "step", 0.07), (bottom, "lag", 0.72)):  # inside: six runs on one screen
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+            panel.annotate(words, (0.99, height), xycoords="axes fraction", ha="right", bbox=box)
     for row, words in enumerate(("$x$", "autocorr.") * 2):
         axes[row, 0].set_ylabel(words)
     fig.suptitle("Six runs of four chains: which of them can be trusted?")
@@ -73,7 +76,7 @@ def spreads(centres: Mapping[str, Tensor], widths: Mapping[str, Tensor], mean: T
 def reliability(results: Mapping[str, tuple[Tensor, ...]], n: int) -> Picture:
     """Accuracy over confidence in each bin of n predictions, with 95 % intervals (Clopper-Pearson), area of the dots by
     share; the expected calibration error in the title."""
-    fig, axes = figure(2, 2, width=10, height=7.0, sharex=True, sharey=True)
+    fig, axes = figure(2, 2, width=12, height=6.4, sharex=True, sharey=True)
     for panel, (name, (share, confidence, right, error)) in zip(axes.flat, results.items(), strict=True):
         panel.plot([0, 1], [0, 1], "--", color=COLOUR["truth"])
         seen = share > 0
