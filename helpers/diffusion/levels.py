@@ -18,9 +18,8 @@ def step_levels(alpha_bar_t: Tensor | float, alpha_bar_prev: Tensor | float) -> 
     a, prev = level("alpha_bar_t", alpha_bar_t), level("alpha_bar_prev", alpha_bar_prev, one=True)
     prev = prev.to(a.device)
     if not (a < prev).all():
-        raise ValueError(
-            f"alpha_bar_t must be below alpha_bar_prev, got {alpha_bar_t} and {alpha_bar_prev}; a step goes towards t = 0"
-        )
+        got = f"{alpha_bar_t} and {alpha_bar_prev}"
+        raise ValueError(f"alpha_bar_t must be below alpha_bar_prev, got {got}; a step goes towards t = 0")
     return a, prev
 
 

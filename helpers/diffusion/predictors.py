@@ -73,7 +73,7 @@ class Weights(NamedTuple):
 
 
 def weights(schedule: Schedule) -> Weights:
-    r"""KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) = w_t |prediction - target|^2, in nats, both of variance beta-tilde:
+    r"""KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) = w_t |prediction - target|^2, nats, both of variance beta-tilde:
 
     x_0: (SNR(t-1) - SNR(t)) / 2;  noise: beta_t^2 / (2 beta-tilde_t alpha_t (1 - \bar alpha_t));
     score: beta_t^2 / (2 beta-tilde_t alpha_t).

@@ -25,9 +25,9 @@ def ddpm_step(
     *,
     variance: Variance = "posterior",
 ) -> Tensor:
-    r"""x_prev = (x_t - beta / sqrt(1 - \bar alpha_t) noise) / sqrt(alpha) + sigma xi,  alpha = \bar alpha_t / \bar alpha_prev,
+    r"""x_prev = (x_t - beta / sqrt(1 - \bar alpha_t) noise) / sqrt(alpha) + sigma xi,
 
-    beta = 1 - alpha;  sigma^2 = beta (1 - \bar alpha_prev) / (1 - \bar alpha_t) ("posterior", beta-tilde) or beta
+    alpha = \bar alpha_t / \bar alpha_prev,  beta = 1 - alpha;  sigma^2 = beta (1 - \bar alpha_prev) / (1 - \bar alpha_t) ("posterior", beta-tilde) or beta
     ("beta"); sigma = 0 in the last step, \bar alpha_prev = 1.
 
     x_t, noise, xi (N, ...), levels numbers or (N,) -> (N, ...). Raises ValueError for other shapes, unless
@@ -71,7 +71,8 @@ def ddim_inverse_step(x_prev: Tensor, noise: Tensor, alpha_bar_t: Level, alpha_b
     r"""x_t with `ddim_step`(x_t, noise) = x_prev at eta = 0: the same line read from right to left.
 
     Exact for the noise that the step used, the prediction at (x_t, t); with the prediction at x_prev, all there is on
-    the way up, the error of a step is of second order. Shapes and errors as there. Source: Song et al. 2020, section 4.3.
+    the way up, the error of a step is of second order. Shapes and errors as there.
+    Source: Song et al. 2020 (DDIM), section 4.3.
     """
     same_shape(x_prev=x_prev, noise=noise)
     a, prev = step_levels(alpha_bar_t, alpha_bar_prev)

@@ -1,5 +1,6 @@
 """The loop over a sampler's steps, and what is asked of a denoiser."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -93,7 +94,4 @@ def trajectory(
 
 def sample(denoiser: Denoiser, schedule: Schedule, x_T: Tensor, **options: object) -> Tensor:
     """The end of `trajectory`, same arguments: x_0 (N, ...)."""
-    x = x_T
-    for x in trajectory(denoiser, schedule, x_T, **options):  # type: ignore[arg-type]
-        pass
-    return x
+    return deque(trajectory(denoiser, schedule, x_T, **options), maxlen=1)[0]  # type: ignore[arg-type]
