@@ -27,7 +27,7 @@ def ddpm_step(
 ) -> Tensor:
     r"""x_prev = (x_t - beta / sqrt(1 - \bar alpha_t) noise) / sqrt(alpha) + sigma xi,
 
-    alpha = \bar alpha_t / \bar alpha_prev,  beta = 1 - alpha,  sigma^2 = beta (1 - \bar alpha_prev) / (1 - \bar alpha_t)
+    alpha = \bar alpha_t / \bar alpha_prev, beta = 1 - alpha, sigma^2 = beta (1 - \bar alpha_prev) / (1 - \bar alpha_t)
     ("posterior", beta-tilde) or beta ("beta");  sigma = 0 in the last step, \bar alpha_prev = 1.
 
     x_t, noise, xi (N, ...), levels numbers or (N,) -> (N, ...). Raises ValueError for other shapes, unless
