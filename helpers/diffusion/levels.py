@@ -1,7 +1,11 @@
 """Noise levels beside a batch: what goes in is checked, and one number for each sample meets (N, ...) as it should."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # noise(x_t, t), t (N,), of x_t's shape
 
 
 def level(name: str, alpha_bar: Tensor | float, *, one: bool = False) -> Tensor:

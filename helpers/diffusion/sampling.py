@@ -1,18 +1,26 @@
 """The loop over a sampler's steps, and what is asked of a denoiser."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Generator, Tensor
 
 from helpers.checks import drawn_on, positive
+from helpers.diffusion.levels import Denoiser, per_sample, same_shape
 from helpers.diffusion.predictors import noise_from_x0, x0_from_noise
-from helpers.diffusion.samplers import Variance, ddim_step, ddpm_step, euler_step, heun_step, sde_step
+from helpers.diffusion.samplers import (
+    Variance,
+    ddim_inverse_step,
+    ddim_step,
+    ddpm_step,
+    euler_step,
+    heun_step,
+    sde_step,
+)
 from helpers.diffusion.schedules import Schedule, spaced, sub_sequence
 
-Denoiser = Callable[[Tensor, Tensor], Tensor]
 Method = Literal["ddpm", "ddim", "euler", "heun", "sde"]
 METHODS = ("ddpm", "ddim", "euler", "heun", "sde")
 
@@ -38,6 +46,13 @@ def clipped(noise: Tensor, x_t: Tensor, alpha_bar_t: Tensor, clip: float) -> Ten
     return noise_from_x0(x_t, x0_from_noise(x_t, noise, alpha_bar_t).clamp(-clip, clip), alpha_bar_t)
 
 
+def times_of(schedule: Schedule, steps: int | Tensor | None) -> Tensor:
+    """The times (S,), rising: S of them, evenly `spaced`, or as given, or all for None. Raises ValueError as these."""
+    if isinstance(steps, Tensor):
+        return sub_sequence(steps, schedule.T)
+    return spaced(schedule.T, schedule.T if steps is None else steps)
+
+
 def trajectory(
     denoiser: Denoiser,
     schedule: Schedule,
@@ -61,9 +76,7 @@ def trajectory(
     drawn_on(generator, x_T)
     if clip is not None:
         positive("clip", clip)
-    if not isinstance(steps, Tensor):
-        steps = spaced(schedule.T, schedule.T if steps is None else steps)
-    times = sub_sequence(steps, schedule.T).tolist()[::-1]
+    times = times_of(schedule, steps).tolist()[::-1]
 
     def noise_at(x: Tensor, t: int) -> Tensor:
         noise = predict(denoiser, x, t)
@@ -95,3 +108,51 @@ def trajectory(
 def sample(denoiser: Denoiser, schedule: Schedule, x_T: Tensor, **options: object) -> Tensor:
     """The end of `trajectory`, same arguments: x_0 (N, ...)."""
     return deque(trajectory(denoiser, schedule, x_T, **options), maxlen=1)[0]  # type: ignore[arg-type]
+
+
+def encode(
+    denoiser: Denoiser, schedule: Schedule, x_0: Tensor, *, steps: int | Tensor | None = None, corrections: int = 0
+) -> Tensor:
+    r"""x_T from x_0 by `ddim_inverse_step`, with the noise predicted where the step begins (in the first at tau_1).
+
+    Each correction predicts it anew at the x_t that was found: a fixed point is the inverse of `sample` at eta = 0,
+    exactly. x_0 (N, ...) -> (N, ...). Raises ValueError as `trajectory` does. Source: Song et al. 2020 (DDIM), eq. 14.
+    """
+    times = [0, *times_of(schedule, steps).tolist()]
+    x = x_0
+    for prev, t in zip(times[:-1], times[1:], strict=True):
+        a_t, a_prev, y = schedule.at(t), schedule.at(prev), x
+        x = ddim_inverse_step(y, predict(denoiser, y, prev or t), a_t, a_prev)
+        for _ in range(corrections):
+            x = ddim_inverse_step(y, predict(denoiser, x, t), a_t, a_prev)
+    return x
+
+
+def slerp(a: Tensor, b: Tensor, weight: float) -> Tensor:
+    r"""[sin((1 - w) theta) a + sin(w theta) b] / sin theta,  cos theta = <a, b> / (|a| |b|): between two x_T.
+
+    a, b (N, ...), sample by sample, of norm near sqrt(d): so are those between. Raises ValueError for other shapes.
+    Source: Song et al. 2020 (DDIM), equation 67.
+    """
+    same_shape(a=a, b=b)
+    flat_a, flat_b = a.flatten(1), b.flatten(1)
+    theta = torch.cosine_similarity(flat_a, flat_b, dim=1).clamp(-1 + 1e-7, 1 - 1e-7).acos()
+    of_a, of_b = ((1 - weight) * theta).sin() / theta.sin(), (weight * theta).sin() / theta.sin()
+    return per_sample(of_a, a) * a + per_sample(of_b, b) * b
+
+
+def ancestral_sample(denoiser: Denoiser, schedule: Schedule, x_T: Tensor, xi: Tensor) -> Tensor:
+    r"""x_{t-1} = (x_t - beta_t / sqrt(1 - \bar alpha_t) noise(x_t, t)) / sqrt(alpha_t) + sqrt(beta_t) xi_t
+
+    for t = T ... 1, without xi in the last step, t = 1.
+
+    x_T (N, ...), xi (T, N, ...), xi_t at index t - 1 -> x_0 (N, ...). Source: Ho et al. 2020, algorithm 2.
+    """
+    x = x_T
+    for t in range(schedule.T, 0, -1):
+        beta, alpha, a = schedule.beta[t - 1], schedule.alpha[t - 1], schedule.alpha_bar[t - 1]
+        noise = denoiser(x, torch.full((len(x),), t, device=x.device))
+        x = (x - beta / (1 - a).sqrt() * noise) / alpha.sqrt()
+        if t > 1:
+            x = x + beta.sqrt() * xi[t - 1]
+    return x

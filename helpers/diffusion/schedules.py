@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from helpers.checks import at_least, whole
+from helpers.checks import at_least, positive, whole
 from helpers.diffusion.levels import level
 
 
@@ -96,6 +96,19 @@ def cosine_alpha_bar(T: int, s: float = 0.008) -> Tensor:
 def cosine(T: int, s: float = 0.008) -> Schedule:
     """The schedule of `cosine_alpha_bar`, beta clipped at 0.999. Source: Nichol & Dhariwal 2021, section 3.2."""
     return from_alpha_bar(cosine_alpha_bar(T, s), largest=0.999)
+
+
+def polynomial(T: int, *, largest: float = 80.0, rho: float = 3.0) -> Schedule:
+    r"""sigma_t = largest (t/T)^rho, the noise beside data of size 1: \bar alpha_t = 1 / (1 + sigma_t^2).
+
+    Smooth down to t = 0, so that each method shows its order. Raises ValueError unless T, rho >= 1, largest > 0.
+    Source: Karras et al. 2022, equation 5, with sigma_min = 0.
+    """
+    whole("T", T)
+    positive("largest", largest)
+    at_least("rho", rho, 1)
+    sigma = largest * (torch.arange(1, T + 1, dtype=torch.float64) / T) ** rho
+    return from_alpha_bar(1 / (1 + sigma.square()))
 
 
 def signal_to_noise(alpha_bar: Tensor) -> Tensor:
