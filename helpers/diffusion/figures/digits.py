@@ -1,56 +1,141 @@
-"""Figures of Lecture 6 on digits, in [-1, 1]."""
+"""Figures of Lecture 6 on digits, in [-1, 1], and the slider that goes through stored ones."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from helpers.figures import COLOUR, FAMILY, Picture, figure, label, pictures
+from helpers.diffusion import measured, paths, spaced
+from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure, from_any_device, label, pictures
 
-WHITE = (-1.0, 1.0)
+BLACK_TO_WHITE = (-1.0, 1.0)
+Rows = Mapping[str, Mapping[str, Any]]
 
 
-def strips(frames: Tensor, titles: Sequence[str], about: str) -> Picture:
-    """Rows of pictures (rows, columns, 28, 28), a title above each column."""
+@from_any_device
+def strips(frames: Tensor, titles: Sequence[str], *, reach: float = 1.0) -> Picture:
+    """Rows of pictures (rows, columns, 1, 28, 28), a title above each column; black and white are at -+reach."""
     rows, columns = frames.shape[:2]
-    fig, panels = figure(rows, 1, width=1.05 * columns + 0.4, height=1.12 * rows + 0.7, squeeze=False)
-    for k, panel in enumerate(panels[:, 0]):
-        pictures(panel, frames[k].clamp(*WHITE), titles if k == 0 else None, limits=WHITE)
-    fig.suptitle(about)
+    fig, panel = figure(width=1.15 * columns + 0.3, height=1.22 * rows + 0.5)
+    pictures(panel, frames.flatten(0, 1), columns=columns, limits=(-reach, reach))
+    for k, title in enumerate(titles):
+        panel.annotate(title, ((k + 0.5) / columns, 1), xycoords="axes fraction", ha="center", va="bottom")
     return fig
 
 
-def sheets(shown: Mapping[str, Tensor], *, columns: int = 10) -> Picture:
-    """Sheets of digits (N, 1, 28, 28) side by side, or below each other, under their names."""
-    fig, panels = figure(1, len(shown), width=5.6 * len(shown), height=6.0, squeeze=False)
-    for panel, (name, x) in zip(panels[0], shown.items(), strict=True):
-        pictures(panel, x.clamp(*WHITE), columns=columns, limits=WHITE)
-        panel.set_title(name)
+@from_any_device
+def sheets(drawn: Mapping[float, Tensor]) -> Picture:
+    """A sheet of digits (N, 1, 28, 28), ten a row, for each guidance."""
+    fig, panels = figure(1, len(drawn), width=4.2 * len(drawn), height=2.3, squeeze=False)
+    for panel, (gamma, x) in zip(panels[0], drawn.items(), strict=True):
+        pictures(panel, x, columns=10, limits=BLACK_TO_WHITE)
+        panel.set_title(rf"$\gamma={gamma:.0f}$")
     return fig
 
 
-def measured(
-    panels: Sequence[tuple[str, str, Mapping[str, Any]]], floor: tuple[float, float], titles: Sequence[str]
-) -> Picture:
-    """Panels of Fréchet distances: (x label, scale, {name: (x, mean, low, high)}), the floor as a band."""
-    fig, drawn = figure(1, len(panels), width=5.5 * len(panels), height=4.2, squeeze=False)
-    for panel, (x_label, scale, lines), title in zip(drawn[0], panels, titles, strict=True):
-        for (name, (x, middle, low, high)), colour in zip(lines.items(), FAMILY, strict=False):
-            middle, low, high = (torch.as_tensor(v) for v in (middle, low, high))
-            panel.errorbar(x, middle, torch.stack([middle - low, high - middle]), fmt="o", color=colour, label=name)
-        panel.axhspan(*floor, color=COLOUR["truth"], alpha=0.35, linewidth=0)
-        panel.set(xlabel=x_label, xscale=scale, yscale="log", ylabel="Fréchet distance", title=title)
-        panel.legend()
+@from_any_device
+def label_helps(times: Sequence[int], loss: Tensor) -> Picture:
+    """The noise loss over t, loss (times, with and without the label, pictures); what the label takes off, in percent."""
+    fig, (left, right) = figure(1, 2, width=12, height=4.0)
+    left.loglog(times, loss[:, 0].mean(1), "o", color=COLOUR["model"], markersize=7)
+    left.set(xlabel="t", ylabel="noise loss per pixel", title="Little noise is hard to tell, much is easy")
+    plain = loss[:, 1].mean(1)
+    gain = 100 * (loss[:, 1] - loss[:, 0]).mean(1) / plain
+    error = 100 * (loss[:, 1] - loss[:, 0]).std(1) / loss.shape[2] ** 0.5 / plain
+    right.errorbar(times, gain, 1.96 * error, fmt="o", color=COLOUR["model"], markersize=7)
+    right.axhline(0, color=COLOUR["muted"], linestyle="--")
+    right.set(xscale="log", xlabel="t", ylabel="taken off by the label, %")
+    right.set_title("When the label helps (95 %)")
     return fig
 
 
-def loss_over_time(t: Tensor, loss: Tensor, mean_only: Tensor) -> Picture:
-    """The noise loss of the network over t on new digits, beside that of the best guess that never looks: 1."""
-    fig, axes = figure(width=9, height=3.8)
-    label(axes.plot(t, loss, "o-", color=COLOUR["model"])[0], "the network", at=len(t) // 2, offset=(0, 14))
-    line = axes.plot(t, mean_only, "--", color=COLOUR["muted"])[0]
-    label(line, "always 0", at=len(t) // 2, offset=(0, -12))
-    axes.set(xlabel="t", ylabel="noise loss per pixel", yscale="log")
-    axes.set_title("Little noise is hard to see, much noise is easy")
+def frechet(steps: Rows, schedules: Rows, floor: tuple[float, float]) -> Picture:
+    """Fréchet distances by the number of steps for DDPM and DDIM, and for two schedules, with standard errors."""
+    fig, panels = figure(1, 2, width=12, height=4.4, sharey=True)
+    shown = ((steps, ("ddpm", "ddim"), ("attack", "model")), (schedules, ("linear", "cosine"), ("model", "second")))
+    titles = ("Digits: DDPM and DDIM", "A quarter of the training: two schedules")
+    for panel, (rows, names, colours), title in zip(panels, shown, titles, strict=True):
+        for name, colour in zip(names, colours, strict=True):
+            mine = {int(key.split()[1]): row["frechet"] for key, row in rows.items() if key.startswith(name)}
+            values, errors = zip(*mine.values(), strict=True)
+            panel.errorbar(list(mine), values, errors, fmt="o", color=COLOUR[colour], markersize=7, label=name)
+        _floor(panel, floor)
+        ticks = sorted({int(key.split()[1]) for key in rows})
+        panel.set(xscale="log", yscale="log", xlabel="steps", title=title)
+        panel.set_xticks(ticks, [str(t) for t in ticks])
+        panel.set_xticks([], minor=True)
+        panel.legend(loc="upper right")
+    panels[0].set_ylabel("Fréchet distance")
+    return fig
+
+
+def _floor(panel: Any, floor: tuple[float, float]) -> None:
+    middle, sd = floor
+    panel.axhspan(middle - 2 * sd, middle + 2 * sd, color=COLOUR["truth"], alpha=0.4, linewidth=0)
+    place = {"xytext": (4, -3), "textcoords": "offset points", "color": COLOUR["truth"], "va": "top"}
+    panel.annotate("truth against truth", (0, middle - 2 * sd), xycoords=("axes fraction", "data"), **place)
+
+
+def guidance(rows: Rows, floor: tuple[float, float], truth: tuple[float, float]) -> Picture:
+    """Share asked for, diversity and Fréchet distance over gamma, with intervals; green: held-out digits."""
+    fig, (left, middle, right) = figure(1, 3, width=12, height=4.0)
+    gammas = [float(key) for key in rows]
+    share, low, high = (torch.tensor([row["asked"][k] for row in rows.values()]) for k in range(3))
+    bars = 100 * torch.stack([share - low, high - share])
+    left.errorbar(gammas, 100 * share, bars, fmt="o", color=COLOUR["model"], markersize=7)
+    left.set(ylim=(0, 104), ylabel="%", title="What was asked for")
+    for panel, key, title in ((middle, "diversity", "Diversity within a class"), (right, "frechet", "Fréchet distance")):
+        values, errors = zip(*(row[key] for row in rows.values()), strict=True)
+        panel.errorbar(gammas, values, [2 * e for e in errors], fmt="o", color=COLOUR["model"], markersize=7)
+        panel.set(title=title)
+    middle.axhspan(truth[0] - 2 * truth[1], truth[0] + 2 * truth[1], color=COLOUR["truth"], alpha=0.4, linewidth=0)
+    middle.set_ylim(0, None)
+    right.set_yscale("log")
+    _floor(right, floor)
+    for panel in (left, middle, right):
+        panel.set(xlabel=r"guidance $\gamma$", xticks=range(6))
+    return fig
+
+
+@from_any_device
+def memory(drawn: Tensor, nearest: Tensor, distances: Mapping[str, Tensor]) -> Picture:
+    """Digits drawn with the exact score of a data set, the nearest training digit below; distances to the nearest."""
+    fig, (left, right) = figure(1, 2, width=12, height=3.6, width_ratios=(1.5, 1))
+    pictures(left, torch.cat([drawn, nearest]), columns=len(drawn), limits=BLACK_TO_WHITE)
+    left.set_title("drawn by the exact score; below, the nearest training digit")
+    for (name, values), colour in zip(distances.items(), ("model", "truth"), strict=True):
+        x = values.sort().values
+        line = right.plot(x, torch.arange(1, len(x) + 1) / len(x), color=COLOUR[colour], drawstyle="steps-post")[0]
+        offset, ha = ((8, 0), "left") if name == "test" else ((-8, 0), "right")
+        label(line, name, at=len(x) // 2, offset=offset, ha=ha)
+    right.set(xlabel="distance to the nearest training digit", ylabel="share of digits", xlim=(-0.5, None))
+    return fig
+
+
+@lru_cache(maxsize=1)
+def _stored() -> paths.Paths:
+    """The stored paths, read once."""
+    return measured.load_paths()
+
+
+@explorer(
+    steps=Choice(paths.STEPS, 20, label="steps"),
+    eta=Choice(paths.ETAS, 0.0, label="η"),
+    gamma=Choice(paths.GAMMAS, 1.0, label="guidance γ"),
+    digit=Range(0, 9, 3, label="digit"),
+    stills=({}, {"steps": 5}, {"gamma": 3.0, "eta": 1.0}),
+)
+def sampler(steps: int, eta: float, gamma: float, digit: int) -> Picture:
+    """What the sampler holds and what it expects on the way to a digit; all ten digits at this setting."""
+    path, all_ten = _stored().of(steps, eta, gamma, digit), range(10)
+    fig, (left, right) = figure(1, 2, width=12, height=3.1, width_ratios=(6, 5))
+    pictures(left, torch.cat([path.x_t / paths.WIDE, path.x_0]), columns=paths.FRAMES, limits=BLACK_TO_WHITE)
+    at = torch.linspace(0, steps - 1, paths.FRAMES - 1).round().long()
+    times = [*spaced(1000, steps).flip(0)[at].tolist(), 0]
+    left.set_title("t = " + ", ".join(map(str, times)) + r": $x_t$, and below $\hat x_0$")
+    ten = torch.stack([_stored().of(steps, eta, gamma, k).x_0[-1] for k in all_ten])
+    pictures(right, ten, columns=5, limits=BLACK_TO_WHITE)
+    right.set_title("asked for 0, 1, ..., 9" + (" (label not used)" if gamma == 0 else ""))
     return fig

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from helpers.diffusion.guidance import Law
+from helpers.diffusion.transport import Errors
 from helpers.figures import COLOUR, Picture, figure, label
 
 METHODS = {  # name -> colour, marker
-    "DDPM": ("attack", "s"),
+    "DDPM, β̃": ("attack", "s"),
+    "DDPM, β": ("muted", "p"),
     "SDE": ("second", "v"),
     "DDIM": ("model", "o"),
     "Euler in t": ("third", "^"),
@@ -17,82 +19,74 @@ METHODS = {  # name -> colour, marker
 }
 
 
-def clouds(shown: Mapping[str, Tensor], *, reach: float) -> Picture:
-    """Points in the plane (N, 2), a panel for each name."""
-    fig, panels = figure(1, len(shown), width=4 * len(shown), height=4.1, squeeze=False)
-    for panel, (name, x) in zip(panels[0], shown.items(), strict=True):
-        panel.plot(*x.T, ".", color=COLOUR["truth" if name == "truth" else "model"], markersize=3, alpha=0.6)
-        panel.set(title=name, aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
-    return fig
-
-
-def contest(evaluations: Mapping[str, Sequence[int]], apart: Mapping[str, Tensor], floor: Tensor) -> Picture:
-    """W2 to the truth (method -> (runs, S)) over the evaluations, mean and range of the runs; the floor's as a band."""
+def contest(
+    evaluations: Mapping[str, Sequence[int]], apart: Mapping[str, Sequence[float]], floor: Tensor
+) -> Picture:
+    """W2 to the truth over the evaluations for each method; the band is truth against truth, from 5 to 95 %."""
     fig, axes = figure(width=9, height=4.6)
     for name, values in apart.items():
         colour, marker = METHODS[name]
-        middle = values.mean(0)
-        error = torch.stack([middle - values.amin(0), values.amax(0) - middle])
-        axes.errorbar(evaluations[name], middle, error, fmt=marker, color=COLOUR[colour], markersize=7, label=name)
-    axes.axhspan(float(floor.min()), float(floor.max()), color=COLOUR["truth"], alpha=0.3, linewidth=0)
-    axes.annotate("truth against truth", (0.02, float(floor.min())), xycoords=("axes fraction", "data"),
-                  color=COLOUR["truth"], xytext=(0, -4), textcoords="offset points", va="top")  # fmt: skip
+        axes.plot(evaluations[name], values, marker, color=COLOUR[colour], markersize=9, label=name)
+    low, middle, high = floor.quantile(floor.new_tensor([0.05, 0.5, 0.95])).tolist()
+    axes.axhspan(low, high, color=COLOUR["truth"], alpha=0.3, linewidth=0)
+    axes.annotate("truth against truth", (0.02, middle), xycoords=("axes fraction", "data"), color=COLOUR["truth"],
+                  va="center")  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="evaluations of the denoiser", ylabel="$W_2$ to the truth")
+    ticks = sorted({5, 10, 20, 50, 100})
+    axes.set_xticks(ticks, [str(t) for t in ticks])
+    axes.set_xticks([], minor=True)
     axes.legend(loc="upper right")
-    axes.set_title("Distance from the truth, the denoiser being exact")
+    axes.set_title("Six samplers with the exact denoiser")
     return fig
 
 
-def orders(
-    evaluations: Mapping[str, Sequence[int]], error: Mapping[str, Sequence[float]], slope: Mapping[str, float]
-) -> Picture:
-    """Error of paths over the steps, log-log, with the fitted order written beside each method."""
+def orders(steps: Sequence[int], error: Mapping[str, Sequence[float]], order: Mapping[str, float]) -> Picture:
+    """Error of the ends of paths over the steps, with the fitted order written beside each method."""
     fig, axes = figure(width=9, height=4.2)
     for name, values in error.items():
         colour, marker = METHODS[name]
-        line = axes.loglog(evaluations[name], values, marker, color=COLOUR[colour], markersize=7)[0]
-        label(line, f"{name}: order {slope[name]:.2f}", offset=(10, 0))
-    longest = max(max(steps) for steps in evaluations.values())
-    axes.set(xlabel="steps", ylabel="root mean square error of $x_0$", xlim=(None, 4 * longest))
-    axes.set_title("Error along single paths")
+        line = axes.loglog(steps, values, marker, color=COLOUR[colour], markersize=8)[0]
+        above = {"DDIM": 10, "Euler in t": -10}.get(name, 0)
+        label(line, f"{name}: order {order[name]:.2f}", offset=(10, above))
+    axes.set(xlabel="steps", ylabel="error of $x_0$ (root mean square)", xlim=(0.9 * steps[0], 5 * steps[-1]))
+    axes.set_xticks(steps, [str(s) for s in steps])
+    axes.set_xticks([], minor=True)
+    axes.set_title("Where paths end, against the exact flow")
     return fig
 
 
-def errors(sources: Mapping[str, Sequence[float]], at: Sequence[str], floor: tuple[float, float]) -> Picture:
-    """W2 for each source of error switched on alone, a group of bars for each setting; the floor as a band."""
+def errors(parts: Mapping[str, Errors]) -> Picture:
+    """The three errors of each case, from stage to stage, and the total."""
     fig, axes = figure(width=10, height=4.0)
-    width = 0.8 / len(sources)
-    for k, ((name, values), colour) in enumerate(
-        zip(sources.items(), ("muted", "model", "attack", "bound", "second"), strict=False)
-    ):
-        places = np.arange(len(at)) + (k - (len(sources) - 1) / 2) * width
-        axes.bar(places, values, 0.9 * width, color=COLOUR[colour], label=name)
-    axes.axhspan(*floor, color=COLOUR["truth"], alpha=0.4, linewidth=0)
-    axes.annotate("floor", (1.0, floor[1]), xycoords=("axes fraction", "data"), color=COLOUR["truth"], xytext=(6, 0),
-                  textcoords="offset points", va="center", annotation_clip=False)  # fmt: skip
-    axes.set(xticks=range(len(at)), xticklabels=at, yscale="log", ylabel="$W_2$ to the truth")
-    axes.legend(ncols=len(sources), loc="upper right")
-    axes.set_title("Three errors, switched on one at a time")
+    kinds = (("prior", "bound"), ("score", "attack"), ("discretisation", "model"), ("total", "muted"))
+    for k, (kind, colour) in enumerate(kinds):
+        values = [getattr(errors, kind) for errors in parts.values()]
+        axes.bar(np.arange(len(parts)) + 0.2 * (k - 1.5), values, 0.18, color=COLOUR[colour], label=kind)
+    axes.set(xticks=range(len(parts)), xticklabels=list(parts), yscale="log", ylim=(1e-4, 0.6))
+    axes.set(ylabel="$W_2$ from stage to stage")
+    axes.legend(ncols=4, loc="upper left")
+    axes.set_title("Which error is to blame?")
     return fig
 
 
-def guided_law(
-    x: Tensor, plain: Tensor, tilted: Tensor, guided: Tensor, gammas: Tensor, means: Mapping[str, Tensor]
-) -> Picture:
-    """The class, the tilted law and the guided one (densities on x); their means over gamma."""
+def guided_law(tilted: Mapping[float, Law], guided: Mapping[float, Law], *, at: float) -> Picture:
+    """The class, the tilted law and the guided one as histograms of their quantiles; their means over gamma."""
     fig, (left, right) = figure(1, 2, width=12, height=4.2)
-    for density, name, colour, at in (
-        (plain, "class", "muted", -0.1),
-        (tilted, "tilted", "truth", 0.3),
-        (guided, "guided", "attack", 1.85),
-    ):
-        line = left.plot(x, density, color=COLOUR[colour])[0]
-        place = int((x - at).abs().argmin())
-        label(line, name, at=place, offset=(-8, 8) if at < 1 else (10, 6), ha="right" if at < 1 else "left")
-    left.fill_between(x, guided, color=COLOUR["attack"], alpha=0.15, linewidth=0)
-    left.set(xlabel="$x_0$", yticks=(), ylabel="density", title=r"Asked for the class at $+1$, with $\gamma=3$")
-    for name, colour in (("tilted", "truth"), ("guided", "attack")):
-        line = right.plot(gammas, means[name], color=COLOUR[colour])[0]
-        label(line, name, at=int(0.8 * len(gammas)), offset=(0, 12 if name == "guided" else -12), ha="center")
-    right.set(xlabel=r"guidance $\gamma$", ylabel="mean of the samples", title="Guidance goes further than it says")
+    shown = ((tilted[1.0], "class", "muted", 0.15), (tilted[at], "tilted", "truth", 0.6), (guided[at], "guided", "attack", 1.9))
+    for law, name, colour, place in shown:
+        height, edges = np.histogram(law.points.numpy(), bins=np.linspace(-1, 3, 81), density=True)
+        height = np.convolve(height, np.ones(3) / 3, "same")
+        line = left.plot((edges[1:] + edges[:-1]) / 2, height, color=COLOUR[colour])[0]
+        at_bin = int((place + 1) / 4 * 80)
+        right_of = name == "guided"
+        label(line, name, at=at_bin, offset=(10 if right_of else -10, 4), ha="left" if right_of else "right")
+    left.set(xlabel="$x_0$", yticks=(), ylabel="density", ylim=(0, None))
+    left.set_title(rf"Asked for the class at $+1$ with $\gamma={at:.0f}$")
+    for laws, name, colour in ((tilted, "tilted", "truth"), (guided, "guided", "attack")):
+        gammas, means, sds = (np.array(v) for v in zip(*((g, w.mean, w.sd) for g, w in laws.items()), strict=True))
+        line = right.plot(gammas, means, color=COLOUR[colour])[0]
+        right.fill_between(gammas, means - sds, means + sds, color=COLOUR[colour], alpha=0.2, linewidth=0)
+        label(line, name, at=-1)
+    right.set(xlabel=r"guidance $\gamma$", ylabel="mean, and one standard deviation", xlim=(0, 6))
+    right.set_title("Guidance goes further than it says")
     return fig
