@@ -37,7 +37,7 @@ def sheets(drawn: Mapping[float, Tensor]) -> Picture:
 
 @from_any_device
 def label_helps(times: Sequence[int], loss: Tensor) -> Picture:
-    """The noise loss over t, loss (times, with and without the label, pictures); what the label takes off, in percent."""
+    """The noise loss over t, loss (times, with and without label, pictures); what the label takes off, in percent."""
     fig, (left, right) = figure(1, 2, width=12, height=4.0)
     left.loglog(times, loss[:, 0].mean(1), "o", color=COLOUR["model"], markersize=7)
     left.set(xlabel="t", ylabel="noise loss per pixel", title="Little noise is hard to tell, much is easy")
@@ -86,7 +86,10 @@ def guidance(rows: Rows, floor: tuple[float, float], truth: tuple[float, float])
     bars = 100 * torch.stack([share - low, high - share])
     left.errorbar(gammas, 100 * share, bars, fmt="o", color=COLOUR["model"], markersize=7)
     left.set(ylim=(0, 104), ylabel="%", title="What was asked for")
-    for panel, key, title in ((middle, "diversity", "Diversity within a class"), (right, "frechet", "Fréchet distance")):
+    for panel, key, title in (
+        (middle, "diversity", "Diversity within a class"),
+        (right, "frechet", "Fréchet distance"),
+    ):
         values, errors = zip(*(row[key] for row in rows.values()), strict=True)
         panel.errorbar(gammas, values, [2 * e for e in errors], fmt="o", color=COLOUR["model"], markersize=7)
         panel.set(title=title)

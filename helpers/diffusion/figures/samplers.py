@@ -19,9 +19,7 @@ METHODS = {  # name -> colour, marker
 }
 
 
-def contest(
-    evaluations: Mapping[str, Sequence[int]], apart: Mapping[str, Sequence[float]], floor: Tensor
-) -> Picture:
+def contest(evaluations: Mapping[str, Sequence[int]], apart: Mapping[str, Sequence[float]], floor: Tensor) -> Picture:
     """W2 to the truth over the evaluations for each method; the band is truth against truth, from 5 to 95 %."""
     fig, axes = figure(width=9, height=4.6)
     for name, values in apart.items():
@@ -72,7 +70,11 @@ def errors(parts: Mapping[str, Errors]) -> Picture:
 def guided_law(tilted: Mapping[float, Law], guided: Mapping[float, Law], *, at: float) -> Picture:
     """The class, the tilted law and the guided one as histograms of their quantiles; their means over gamma."""
     fig, (left, right) = figure(1, 2, width=12, height=4.2)
-    shown = ((tilted[1.0], "class", "muted", 0.15), (tilted[at], "tilted", "truth", 0.6), (guided[at], "guided", "attack", 1.9))
+    shown = (
+        (tilted[1.0], "class", "muted", 0.15),
+        (tilted[at], "tilted", "truth", 0.6),
+        (guided[at], "guided", "attack", 1.9),
+    )
     for law, name, colour, place in shown:
         height, edges = np.histogram(law.points.numpy(), bins=np.linspace(-1, 3, 81), density=True)
         height = np.convolve(height, np.ones(3) / 3, "same")
