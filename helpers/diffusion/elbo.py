@@ -1,7 +1,7 @@
 """Divergences of Gaussians, and the bound on log p(x_0), term by term."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -149,13 +149,27 @@ def mean_squared_error(mixture: Mixture, alpha_bar_t: Tensor | float) -> Tensor:
     return second - (density @ posterior_mean(mixture, x, alpha_bar_t)[:, 0].square()) * dx
 
 
-def exact_bound(mixture: Mixture, schedule: Schedule) -> Bound:
-    """The terms of `elbo_terms` for the exact denoiser of a mixture on the line, their means over x_0 ~ mixture."""
+def exact_bound(
+    mixture: Mixture, schedule: Schedule, *, variance: Literal["posterior", "beta", "analytic"] = "posterior"
+) -> Bound:
+    r"""The terms of `elbo_terms` for the exact denoiser of a mixture on the line, their means over x_0 ~ mixture.
+
+    "analytic" gives p the variance that makes each term least, beta-tilde_t plus the mean square between the means of q
+    and p, and x_0 given x_1 its mean squared error: then the bound goes to E ln p(x_0) as T grows.
+    Raises ValueError unless d = 1. Source: Bao et al. 2022, theorem 1.
+    """
+    beta, _, a = schedule
     second = mixture.weights @ (mixture.variances + mixture.means[:, 0].square())
-    errors = torch.stack([mean_squared_error(mixture, a) for a in schedule.alpha_bar])
-    last, beta = schedule.alpha_bar[-1], schedule.beta[0]
-    prior = (last * second - last - (1 - last).log()) / 2
-    return Bound(-(errors[0] / beta + (2 * math.pi * beta).log()) / 2, prior, (weights(schedule).x0 * errors)[1:])
+    errors = torch.stack([mean_squared_error(mixture, a_t) for a_t in a])
+    gaps = (2 * weights(schedule).x0 * errors)[1:]  # squares between the means, in units of beta-tilde
+    if variance == "analytic":
+        ratio, decoder = 1 + gaps, errors[0]  # variances of p in units of beta-tilde
+    else:
+        ratio = (1 - a[1:]) / (1 - a[:-1]) if variance == "beta" else torch.ones_like(gaps)
+        decoder = beta[0]
+    reconstruction = -(errors[0] / decoder + (2 * math.pi * decoder).log()) / 2
+    prior = (a[-1] * second - a[-1] - (1 - a[-1]).log()) / 2
+    return Bound(reconstruction, prior, ((1 + gaps) / ratio - 1 + ratio.log()) / 2)
 
 
 def mean_log_density(mixture: Mixture) -> Tensor:

@@ -33,9 +33,7 @@ def per_sample(value: Tensor, x: Tensor) -> Tensor:
     Raises ValueError for another shape than () or (N,).
     """
     if value.ndim and value.shape != x.shape[:1]:
-        raise ValueError(
-            f"one number, or one for each of the {len(x)} samples, expected; got shape {tuple(value.shape)}"
-        )
+        raise ValueError(f"need one number, or one for each of the {len(x)} samples, got shape {tuple(value.shape)}")
     return value.to(x) if not value.ndim else value.to(x).reshape(-1, *[1] * (x.ndim - 1))
 
 
