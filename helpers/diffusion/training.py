@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers import checks, data, runtime
+from helpers import checks
+from helpers.diffusion.forward import q_sample
 from helpers.diffusion.network import Average, UNet
+from helpers.diffusion.schedules import Schedule
 from helpers.training import History, fit
 
 BATCH, PEAK, DROP = 128, 2e-3, 0.1
@@ -32,13 +34,7 @@ def noise_loss(denoiser: Callable[[Tensor], Tensor], x_0: Tensor, alpha_bar_t: T
     x_0 and xi (N, ...), alpha_bar_t (N,) -> (N,). Raises ValueError if the denoiser returns another shape.
     Source: Ho et al. 2020, equation 14.
     """
-    if xi.shape != x_0.shape or alpha_bar_t.shape != x_0.shape[:1]:
-        raise ValueError(
-            f"need xi like x_0 and one alpha_bar_t per picture, got {tuple(x_0.shape)}, {tuple(xi.shape)} and "
-            f"{tuple(alpha_bar_t.shape)}"
-        )
-    a = alpha_bar_t.double().view(-1, *[1] * (x_0.ndim - 1))
-    guess = denoiser(a.sqrt().to(x_0.dtype) * x_0 + (1 - a).sqrt().to(x_0.dtype) * xi)
+    guess = denoiser(q_sample(x_0, alpha_bar_t, xi))
     if guess.shape != xi.shape:
         raise ValueError(f"the denoiser must return noise of shape {tuple(xi.shape)}, got {tuple(guess.shape)}")
     return (guess - xi).square().flatten(1).mean(1)
@@ -65,7 +61,7 @@ def train_denoiser(
     model: UNet,
     x: Tensor,
     y: Tensor,
-    alpha_bar: Tensor,
+    schedule: Schedule,
     *,
     steps: int,
     generator: Generator,
@@ -73,15 +69,15 @@ def train_denoiser(
 ) -> History:
     """`steps` of Adam on the noise loss, batches of 128, the rate as above; then the average of the weights.
 
-    x (m, 1, 28, 28) in [-1, 1], y (m,), alpha_bar (T,), all where the model and the generator are; trains in place.
+    x (m, 1, 28, 28) in [-1, 1], y (m,), all where the model and the generator are; trains in place.
     """
-    average, null, T = Average(model), model.null, len(alpha_bar)
+    average, null, T = Average(model), model.null, schedule.T
 
     def loss(model: nn.Module, x_0: Tensor, labels: Tensor) -> Tensor:
         t = uniform_times(len(x_0), T, generator, x_0.device)
         xi = torch.randn(x_0.shape, generator=generator, device=x_0.device)
         given = dropped(labels, null, DROP, generator)
-        return noise_loss(lambda x_t: model(x_t, t, given), x_0, alpha_bar[t - 1], xi).mean()
+        return noise_loss(lambda x_t: model(x_t, t, given), x_0, schedule.at(t), xi).mean()
 
     def follow(step: int) -> None:
         average.update(model)
@@ -100,11 +96,3 @@ def train_denoiser(
     )
     average.store(model)
     return history
-
-
-def digits(part: str = "train") -> tuple[Tensor, Tensor]:
-    """MNIST's pictures in [-1, 1] and their labels, the part that is named: train or test."""
-    runtime.check_name(part, ("train", "test"))
-    mnist = data.load("mnist")
-    x, y = (mnist.x_train, mnist.y_train) if part == "train" else (mnist.x_test, mnist.y_test)
-    return 2 * x - 1, y
