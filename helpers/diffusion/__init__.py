@@ -113,6 +113,7 @@ from helpers.diffusion.schedules import (
     spaced,
 )
 from helpers.diffusion.training import (
+    batch_loss,
     dropped,
     noise_loss,
     train_denoiser,
@@ -130,7 +131,7 @@ from helpers.diffusion.transport import (
 
 __all__ = [
     "Average", "Bound", "Denoiser", "Errors", "Law", "METHODS", "Mixture", "Schedule", "Share", "UNet", "Weights",
-    "alpha_bar", "ancestral_sample", "asked_for", "bits_per_dimension", "classifier_free_noise",
+    "alpha_bar", "ancestral_sample", "asked_for", "batch_loss", "bits_per_dimension", "classifier_free_noise",
     "classifier_guided_denoiser", "classifier_guided_noise", "cosine", "cosine_alpha_bar", "ddim_inverse_step",
     "ddim_step", "ddpm_step", "digit_classifier", "digit_denoiser", "digit_schedule", "discretised_log_likelihood",
     "diversity", "draw_digits", "dropped", "elbo_terms", "empirical_denoiser", "empirical_mean", "encode", "euler_step",

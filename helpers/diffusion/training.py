@@ -49,6 +49,14 @@ def dropped(y: Tensor, null: int, share: float, generator: Generator | None = No
     return torch.where(torch.rand(len(y), generator=generator, device=y.device) < share, null, y)
 
 
+def batch_loss(model: UNet, x_0: Tensor, y: Tensor, schedule: Schedule, generator: Generator | None = None) -> Tensor:
+    """The mean `noise_loss` of digits x_0 (N, 1, 28, 28), at `uniform_times`, each label `dropped` one time in ten."""
+    t = uniform_times(len(x_0), schedule.T, generator, x_0.device)
+    xi = torch.randn(x_0.shape, generator=generator, device=x_0.device, dtype=x_0.dtype)
+    given = dropped(y, model.null, DROP, generator)
+    return noise_loss(lambda x_t: model(x_t, t, given), x_0, schedule.at(t), xi).mean()
+
+
 def trapezoid(step: int, steps: int) -> float:
     """The rate: up to 2e-3 in 200 steps, level, down to 0 in the last 1,500: the end need not be known at the start.
 
@@ -71,13 +79,7 @@ def train_denoiser(
 
     x (m, 1, 28, 28) in [-1, 1], y (m,), all where the model and the generator are; trains in place.
     """
-    average, null, T = Average(model), model.null, schedule.T
-
-    def loss(model: nn.Module, x_0: Tensor, labels: Tensor) -> Tensor:
-        t = uniform_times(len(x_0), T, generator, x_0.device)
-        xi = torch.randn(x_0.shape, generator=generator, device=x_0.device)
-        given = dropped(labels, null, DROP, generator)
-        return noise_loss(lambda x_t: model(x_t, t, given), x_0, schedule.at(t), xi).mean()
+    average = Average(model)
 
     def follow(step: int) -> None:
         average.update(model)
@@ -85,7 +87,7 @@ def train_denoiser(
 
     history = fit(
         model,
-        loss,
+        lambda _, x_0, labels: batch_loss(model, x_0, labels, schedule, generator),
         (x, y),
         torch.optim.Adam(model.parameters(), PEAK),
         steps=steps,
