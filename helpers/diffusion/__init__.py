@@ -5,6 +5,13 @@ xi the noise. A denoiser is a function noise(x_t, t) with t (N,) that predicts t
 Noise levels alpha_bar_t, alpha_bar_prev are numbers, or one for each sample (N,); `Schedule.at(t)` gives them.
 """
 
+from helpers.diffusion.digits import (
+    digit_denoiser,
+    digit_schedule,
+    draw_digits,
+    held_out_loss,
+    scaled_mnist,
+)
 from helpers.diffusion.elbo import (
     Bound,
     bits_per_dimension,
@@ -15,6 +22,11 @@ from helpers.diffusion.elbo import (
     gaussian_kl_full,
     mean_log_density,
     mean_squared_error,
+)
+from helpers.diffusion.empirical import (
+    empirical_denoiser,
+    empirical_mean,
+    nearest,
 )
 from helpers.diffusion.forward import (
     posterior_mean_variance,
@@ -40,6 +52,11 @@ from helpers.diffusion.mixture import (
     mixture_denoiser,
     posterior_mean,
 )
+from helpers.diffusion.network import (
+    Average,
+    UNet,
+    time_features,
+)
 from helpers.diffusion.playground import (
     line,
     ring,
@@ -53,6 +70,18 @@ from helpers.diffusion.predictors import (
     tweedie_mean,
     weights,
     x0_from_noise,
+)
+from helpers.diffusion.quality import (
+    Share,
+    asked_for,
+    digit_classifier,
+    diversity,
+    features,
+    frechet_distance,
+    jackknife,
+    moments,
+    share_interval,
+    truth_distances,
 )
 from helpers.diffusion.samplers import (
     ddim_inverse_step,
@@ -83,6 +112,13 @@ from helpers.diffusion.schedules import (
     signal_to_noise,
     spaced,
 )
+from helpers.diffusion.training import (
+    batch_loss,
+    dropped,
+    noise_loss,
+    train_denoiser,
+    uniform_times,
+)
 from helpers.diffusion.transport import (
     Errors,
     fitted_order,
@@ -94,14 +130,17 @@ from helpers.diffusion.transport import (
 )
 
 __all__ = [
-    "Bound", "Denoiser", "Errors", "Law", "METHODS", "Mixture", "Schedule", "Weights", "alpha_bar", "ancestral_sample",
-    "bits_per_dimension", "classifier_free_noise", "classifier_guided_denoiser", "classifier_guided_noise", "cosine",
-    "cosine_alpha_bar", "ddim_inverse_step", "ddim_step", "ddpm_step", "discretised_log_likelihood", "elbo_terms",
-    "encode", "euler_step", "exact_bound", "fitted_order", "flow_map", "from_alpha_bar", "gaussian_kl",
-    "gaussian_kl_full", "guided_denoiser", "guided_law", "heun_step", "labelled_denoiser", "line", "linear",
-    "mean_log_density", "mean_squared_error", "mixture_denoiser", "noise_from_score", "noise_from_x0", "per_sample",
-    "polynomial", "posterior_mean", "posterior_mean_variance", "predict", "q_sample", "q_step", "quantiles", "ring",
-    "sample", "schedule", "score_from_noise", "sde_step", "separate_errors", "signal_to_noise", "slerp", "spaced",
-    "tilted_law", "trajectory", "truth_floor", "tweedie_mean", "two_classes", "wasserstein2", "weights",
-    "x0_from_noise",
+    "Average", "Bound", "Denoiser", "Errors", "Law", "METHODS", "Mixture", "Schedule", "Share", "UNet", "Weights",
+    "alpha_bar", "ancestral_sample", "asked_for", "batch_loss", "bits_per_dimension", "classifier_free_noise",
+    "classifier_guided_denoiser", "classifier_guided_noise", "cosine", "cosine_alpha_bar", "ddim_inverse_step",
+    "ddim_step", "ddpm_step", "digit_classifier", "digit_denoiser", "digit_schedule", "discretised_log_likelihood",
+    "diversity", "draw_digits", "dropped", "elbo_terms", "empirical_denoiser", "empirical_mean", "encode", "euler_step",
+    "exact_bound", "features", "fitted_order", "flow_map", "frechet_distance", "from_alpha_bar", "gaussian_kl",
+    "gaussian_kl_full", "guided_denoiser", "guided_law", "held_out_loss", "heun_step", "jackknife", "labelled_denoiser",
+    "line", "linear", "mean_log_density", "mean_squared_error", "mixture_denoiser", "moments", "nearest",
+    "noise_from_score", "noise_from_x0", "noise_loss", "per_sample", "polynomial", "posterior_mean",
+    "posterior_mean_variance", "predict", "q_sample", "q_step", "quantiles", "ring", "sample", "scaled_mnist",
+    "schedule", "score_from_noise", "sde_step", "separate_errors", "share_interval", "signal_to_noise", "slerp",
+    "spaced", "tilted_law", "time_features", "train_denoiser", "trajectory", "truth_distances", "truth_floor",
+    "tweedie_mean", "two_classes", "uniform_times", "wasserstein2", "weights", "x0_from_noise",
 ]  # fmt: skip

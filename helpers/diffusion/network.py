@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-
 class Plan(NamedTuple):
     """What the network is made for: pictures (1, size, size), labels 0 ... classes - 1, times 1 ... T."""
 
@@ -30,6 +29,9 @@ def time_features(t: Tensor, size: int, longest: float = 10_000.0) -> Tensor:
     w = torch.exp(-math.log(longest) * torch.arange(size // 2, device=t.device) / (size // 2))
     angle = t.float()[:, None] * w
     return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+MNIST = Plan()
 
 
 class Block(nn.Module):
@@ -84,10 +86,10 @@ class UNet(nn.Module):
     Raises ValueError for other shapes, times or labels. Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B.
     """
 
-    def __init__(self, channels: int = 32, plan: Plan = Plan()) -> None:
+    def __init__(self, channels: int = 32, plan: Plan = MNIST) -> None:
         super().__init__()
         c, d = channels, 4 * channels
-        self.plan = plan
+        self.plan, self.time_size = plan, 2 * c
         self.time = nn.Sequential(nn.Linear(2 * c, d), nn.SiLU(), nn.Linear(d, d))
         self.label = nn.Embedding(plan.classes + 1, d)
         self.stem = nn.Conv2d(4, c, 3, padding=1)
@@ -95,7 +97,7 @@ class UNet(nn.Module):
         self.middle1, self.attention, self.middle2 = Block(2 * c, 2 * c, d), Attention(2 * c), Block(2 * c, 2 * c, d)
         self.up2, self.grow, self.up1 = Block(4 * c, 2 * c, d), nn.Conv2d(2 * c, c, 3, padding=1), Block(2 * c, c, d)
         self.head = nn.Sequential(nn.GroupNorm(8, c), nn.SiLU(), nn.Conv2d(c, 4, 3, padding=1))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def null(self) -> int:
@@ -105,7 +107,7 @@ class UNet(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """The noise."""
         y = self._checked(x_t, t, y)
-        e = F.silu(self.time(time_features(t, self.time[0].in_features)) + self.label(y))
+        e = F.silu(self.time(time_features(t, self.time_size)) + self.label(y))
         x = F.pixel_unshuffle(x_t, 2).contiguous(memory_format=torch.channels_last)
         h1 = self.down1(self.stem(x), e)
         h2 = self.down2(self.shrink(h1), e)
@@ -134,7 +136,7 @@ def mnist_unet() -> UNet:
 
 
 class Average:
-    r"""theta_bar <- d theta_bar + (1 - d) theta,  d = min(decay, (1 + step) / (10 + step)): an EMA that soon forgets its start.
+    r"""theta_bar <- d theta_bar + (1 - d) theta, d = min(decay, (1 + step) / (10 + step)): it soon forgets the start.
 
     Raises ValueError unless 0 <= decay < 1. Source: Ho et al. 2020, appendix B (decay .9999 over 800,000 steps).
     """

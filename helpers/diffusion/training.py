@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers import checks, data, runtime
+from helpers import checks
+from helpers.diffusion.forward import q_sample
 from helpers.diffusion.network import Average, UNet
+from helpers.diffusion.schedules import Schedule
 from helpers.training import History, fit
 
 BATCH, PEAK, DROP = 128, 2e-3, 0.1
@@ -32,13 +34,7 @@ def noise_loss(denoiser: Callable[[Tensor], Tensor], x_0: Tensor, alpha_bar_t: T
     x_0 and xi (N, ...), alpha_bar_t (N,) -> (N,). Raises ValueError if the denoiser returns another shape.
     Source: Ho et al. 2020, equation 14.
     """
-    if xi.shape != x_0.shape or alpha_bar_t.shape != x_0.shape[:1]:
-        raise ValueError(
-            f"need xi like x_0 and one alpha_bar_t per picture, got {tuple(x_0.shape)}, {tuple(xi.shape)} and "
-            f"{tuple(alpha_bar_t.shape)}"
-        )
-    a = alpha_bar_t.double().view(-1, *[1] * (x_0.ndim - 1))
-    guess = denoiser(a.sqrt().to(x_0.dtype) * x_0 + (1 - a).sqrt().to(x_0.dtype) * xi)
+    guess = denoiser(q_sample(x_0, alpha_bar_t, xi))
     if guess.shape != xi.shape:
         raise ValueError(f"the denoiser must return noise of shape {tuple(xi.shape)}, got {tuple(guess.shape)}")
     return (guess - xi).square().flatten(1).mean(1)
@@ -53,6 +49,14 @@ def dropped(y: Tensor, null: int, share: float, generator: Generator | None = No
     return torch.where(torch.rand(len(y), generator=generator, device=y.device) < share, null, y)
 
 
+def batch_loss(model: UNet, x_0: Tensor, y: Tensor, schedule: Schedule, generator: Generator | None = None) -> Tensor:
+    """The mean `noise_loss` of digits x_0 (N, 1, 28, 28), at `uniform_times`, each label `dropped` one time in ten."""
+    t = uniform_times(len(x_0), schedule.T, generator, x_0.device)
+    xi = torch.randn(x_0.shape, generator=generator, device=x_0.device, dtype=x_0.dtype)
+    given = dropped(y, model.null, DROP, generator)
+    return noise_loss(lambda x_t: model(x_t, t, given), x_0, schedule.at(t), xi).mean()
+
+
 def trapezoid(step: int, steps: int) -> float:
     """The rate: up to 2e-3 in 200 steps, level, down to 0 in the last 1,500: the end need not be known at the start.
 
@@ -65,7 +69,7 @@ def train_denoiser(
     model: UNet,
     x: Tensor,
     y: Tensor,
-    alpha_bar: Tensor,
+    schedule: Schedule,
     *,
     steps: int,
     generator: Generator,
@@ -73,15 +77,9 @@ def train_denoiser(
 ) -> History:
     """`steps` of Adam on the noise loss, batches of 128, the rate as above; then the average of the weights.
 
-    x (m, 1, 28, 28) in [-1, 1], y (m,), alpha_bar (T,), all where the model and the generator are; trains in place.
+    x (m, 1, 28, 28) in [-1, 1], y (m,), all where the model and the generator are; trains in place.
     """
-    average, null, T = Average(model), model.null, len(alpha_bar)
-
-    def loss(model: nn.Module, x_0: Tensor, labels: Tensor) -> Tensor:
-        t = uniform_times(len(x_0), T, generator, x_0.device)
-        xi = torch.randn(x_0.shape, generator=generator, device=x_0.device)
-        given = dropped(labels, null, DROP, generator)
-        return noise_loss(lambda x_t: model(x_t, t, given), x_0, alpha_bar[t - 1], xi).mean()
+    average = Average(model)
 
     def follow(step: int) -> None:
         average.update(model)
@@ -89,7 +87,7 @@ def train_denoiser(
 
     history = fit(
         model,
-        loss,
+        lambda _, x_0, labels: batch_loss(model, x_0, labels, schedule, generator),
         (x, y),
         torch.optim.Adam(model.parameters(), PEAK),
         steps=steps,
@@ -100,11 +98,3 @@ def train_denoiser(
     )
     average.store(model)
     return history
-
-
-def digits(part: str = "train") -> tuple[Tensor, Tensor]:
-    """MNIST's pictures in [-1, 1] and their labels, the part that is named: train or test."""
-    runtime.check_name(part, ("train", "test"))
-    mnist = data.load("mnist")
-    x, y = (mnist.x_train, mnist.y_train) if part == "train" else (mnist.x_test, mnist.y_test)
-    return 2 * x - 1, y
