@@ -104,7 +104,12 @@ def rows() -> Iterator[Row]:
         yield "U-Net: training step / its bare passes", ratio(step, bare_step), 1.1, ""
         yield "U-Net: 16 guided digits, DDIM-20 / its bare passes", ratio(drawn, passes), 1.1, ""
         model, labels = diffusion.digit_denoiser("cpu"), torch.arange(64) % 10
-        yield "U-Net: 64 guided digits, DDIM-20, one thread", seconds(lambda: diffusion.draw_digits(model, labels)), 10, "s"
+        yield (
+            "U-Net: 64 guided digits, DDIM-20, one thread",
+            seconds(lambda: diffusion.draw_digits(model, labels)),
+            10,
+            "s",
+        )
         if importlib.util.find_spec(PEER) is None:
             print(MISSING)
             return

@@ -10,6 +10,8 @@ from helpers.diffusion.digits import (
     digit_schedule,
     draw_digits,
     held_out_loss,
+    log_probability,
+    noisy_classifier,
     scaled_mnist,
 )
 from helpers.diffusion.elbo import (
@@ -54,6 +56,7 @@ from helpers.diffusion.mixture import (
 )
 from helpers.diffusion.network import (
     Average,
+    NoisyClassifier,
     UNet,
     time_features,
 )
@@ -116,6 +119,7 @@ from helpers.diffusion.training import (
     batch_loss,
     dropped,
     noise_loss,
+    noisy_loss,
     train_denoiser,
     uniform_times,
 )
@@ -130,17 +134,18 @@ from helpers.diffusion.transport import (
 )
 
 __all__ = [
-    "Average", "Bound", "Denoiser", "Errors", "Law", "METHODS", "Mixture", "Schedule", "Share", "UNet", "Weights",
-    "alpha_bar", "ancestral_sample", "asked_for", "batch_loss", "bits_per_dimension", "classifier_free_noise",
-    "classifier_guided_denoiser", "classifier_guided_noise", "cosine", "cosine_alpha_bar", "ddim_inverse_step",
-    "ddim_step", "ddpm_step", "digit_classifier", "digit_denoiser", "digit_schedule", "discretised_log_likelihood",
-    "diversity", "draw_digits", "dropped", "elbo_terms", "empirical_denoiser", "empirical_mean", "encode", "euler_step",
-    "exact_bound", "features", "fitted_order", "flow_map", "frechet_distance", "from_alpha_bar", "gaussian_kl",
-    "gaussian_kl_full", "guided_denoiser", "guided_law", "held_out_loss", "heun_step", "jackknife", "labelled_denoiser",
-    "line", "linear", "mean_log_density", "mean_squared_error", "mixture_denoiser", "moments", "nearest",
-    "noise_from_score", "noise_from_x0", "noise_loss", "per_sample", "polynomial", "posterior_mean",
-    "posterior_mean_variance", "predict", "q_sample", "q_step", "quantiles", "ring", "sample", "scaled_mnist",
-    "schedule", "score_from_noise", "sde_step", "separate_errors", "share_interval", "signal_to_noise", "slerp",
-    "spaced", "tilted_law", "time_features", "train_denoiser", "trajectory", "truth_distances", "truth_floor",
-    "tweedie_mean", "two_classes", "uniform_times", "wasserstein2", "weights", "x0_from_noise",
+    "Average", "Bound", "Denoiser", "Errors", "Law", "METHODS", "Mixture", "NoisyClassifier", "Schedule", "Share",
+    "UNet", "Weights", "alpha_bar", "ancestral_sample", "asked_for", "batch_loss", "bits_per_dimension",
+    "classifier_free_noise", "classifier_guided_denoiser", "classifier_guided_noise", "cosine", "cosine_alpha_bar",
+    "ddim_inverse_step", "ddim_step", "ddpm_step", "digit_classifier", "digit_denoiser", "digit_schedule",
+    "discretised_log_likelihood", "diversity", "draw_digits", "dropped", "elbo_terms", "empirical_denoiser",
+    "empirical_mean", "encode", "euler_step", "exact_bound", "features", "fitted_order", "flow_map", "frechet_distance",
+    "from_alpha_bar", "gaussian_kl", "gaussian_kl_full", "guided_denoiser", "guided_law", "held_out_loss", "heun_step",
+    "jackknife", "labelled_denoiser", "line", "linear", "log_probability", "mean_log_density", "mean_squared_error",
+    "mixture_denoiser", "moments", "nearest", "noise_from_score", "noise_from_x0", "noise_loss", "noisy_classifier",
+    "noisy_loss", "per_sample", "polynomial", "posterior_mean", "posterior_mean_variance", "predict", "q_sample",
+    "q_step", "quantiles", "ring", "sample", "scaled_mnist", "schedule", "score_from_noise", "sde_step",
+    "separate_errors", "share_interval", "signal_to_noise", "slerp", "spaced", "tilted_law", "time_features",
+    "train_denoiser", "trajectory", "truth_distances", "truth_floor", "tweedie_mean", "two_classes", "uniform_times",
+    "wasserstein2", "weights", "x0_from_noise",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import data, runtime
-from helpers.diffusion.digits import digit_denoiser, digit_schedule, draw_digits, scaled_mnist
+from helpers.diffusion.digits import digit_denoiser, digit_schedule, draw_digits, noisy_classifier, scaled_mnist
 from helpers.diffusion.elbo import bits_per_dimension, elbo_terms
 from helpers.diffusion.empirical import nearest
 from helpers.diffusion.network import UNet
@@ -36,7 +36,8 @@ FOLDER = data.FOLDER / "diffusion"
 DRAWN = 1_000  # digits of each setting, with the labels of the test digits that are held back for the floor
 STEPS = (5, 10, 20, 50, 100)
 GAMMAS = (0.0, 1.0, 1.5, 2.0, 3.0, 5.0)
-SHORT = 2_000  # steps of training, where two schedules are compared
+BY_CLASSIFIER = (1.0, 3.0, 10.0)
+SHORT = 2_500  # steps of training, where two schedules are compared
 
 
 def truth() -> tuple[nn.Sequential, Tensor, Tensor, Tensor]:
@@ -88,8 +89,12 @@ def by_steps() -> dict[str, Any]:
 
 
 def by_guidance() -> dict[str, Any]:
-    """DDIM in 20 steps: rows "0.0", ..., "5.0", the scale gamma; at 0 the label is not used."""
-    return contest({str(gamma): {"gamma": gamma} for gamma in GAMMAS})
+    """DDIM in 20 steps: rows "0.0", ... by gamma (at 0 no label is used); "classifier 1.0", ... by a classifier."""
+    classifier = noisy_classifier("cpu")
+    free: dict[str, Any] = {str(gamma): {"gamma": gamma} for gamma in GAMMAS}
+    return contest(
+        free | {f"classifier {gamma}": {"gamma": gamma, "classifier": classifier} for gamma in BY_CLASSIFIER}
+    )
 
 
 def by_schedule() -> dict[str, Any]:

@@ -135,6 +135,31 @@ def mnist_unet() -> UNet:
     return UNet()
 
 
+class NoisyClassifier(nn.Module):
+    r"""log p(y | x_t) for every t: two 4x4 convolutions of stride 2, one hidden layer that also sees the time.
+
+    x_t (N, 1, 28, 28), t (N,) -> logits (N, 10). What classifier guidance needs: a classifier of clean digits has never
+    seen x_t. Source: Dhariwal & Nichol 2021, section 4.
+    """
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(
+                nn.Conv2d(1, 16, 4, stride=2, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(16, 32, 4, stride=2, padding=1),
+                nn.ReLU(),
+            ),
+            *(nn.Flatten(), nn.Linear(32 * 7 * 7, 100)),
+        )
+        self.time, self.head = nn.Linear(64, 100), nn.Linear(100, classes)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """The logits."""
+        return self.head(F.silu(self.body(x_t) + self.time(time_features(t, 64))))
+
+
 class Average:
     r"""theta_bar <- d theta_bar + (1 - d) theta, d = min(decay, (1 + step) / (10 + step)): it soon forgets the start.
 

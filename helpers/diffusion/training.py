@@ -57,6 +57,15 @@ def batch_loss(model: UNet, x_0: Tensor, y: Tensor, schedule: Schedule, generato
     return noise_loss(lambda x_t: model(x_t, t, given), x_0, schedule.at(t), xi).mean()
 
 
+def noisy_loss(
+    classifier: nn.Module, x_0: Tensor, y: Tensor, schedule: Schedule, generator: Generator | None = None
+) -> Tensor:
+    """The mean cross-entropy of log p(y | x_t) at `uniform_times`: digits x_0 (N, 1, 28, 28), y (N,), noised anew."""
+    t = uniform_times(len(x_0), schedule.T, generator, x_0.device)
+    xi = torch.randn(x_0.shape, generator=generator, device=x_0.device, dtype=x_0.dtype)
+    return nn.functional.cross_entropy(classifier(q_sample(x_0, schedule.at(t), xi), t), y)
+
+
 def trapezoid(step: int, steps: int) -> float:
     """The rate: up to 2e-3 in 200 steps, level, down to 0 in the last 1,500: the end need not be known at the start.
 
