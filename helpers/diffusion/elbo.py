@@ -23,21 +23,20 @@ def gaussian_kl_full(mean_q: Tensor, cov_q: Tensor, mean_p: Tensor, cov_p: Tenso
     """
     same_shape(mean_q=mean_q, mean_p=mean_p)
     same_shape(cov_q=cov_q, cov_p=cov_p)
-    lower_q, lower_p = _cholesky("cov_q", cov_q, mean_q), _cholesky("cov_p", cov_p, mean_p)
-    gap = torch.linalg.solve_triangular(lower_p, (mean_p - mean_q)[..., None], upper=False)
-    ratio = torch.linalg.solve_triangular(lower_p, lower_q, upper=False)
-    log_det = 2 * (lower_p.diagonal(dim1=-2, dim2=-1).log() - lower_q.diagonal(dim1=-2, dim2=-1).log()).sum(-1)
-    return (ratio.square().sum((-2, -1)) + gap.square().sum((-2, -1)) - mean_q.shape[-1] + log_det) / 2
+    check_covariance("cov_q", cov_q, mean_q)
+    check_covariance("cov_p", cov_p, mean_p)
+    precision, gap, d = torch.linalg.inv(cov_p), mean_p - mean_q, mean_p.shape[-1]
+    trace = (precision * cov_q).sum((-2, -1))  # both symmetric
+    square = (gap * (precision @ gap[..., None]).squeeze(-1)).sum(-1)
+    return (trace + square - d + torch.logdet(cov_p) - torch.logdet(cov_q)) / 2
 
 
-def _cholesky(name: str, covariance: Tensor, mean: Tensor) -> Tensor:
-    """The lower factor. Raises ValueError unless the covariance belongs to the mean and is positive definite."""
+def check_covariance(name: str, covariance: Tensor, mean: Tensor) -> None:
+    """Raise ValueError unless the covariance is of the mean's size, symmetric and positive definite."""
     if covariance.shape != (*mean.shape, mean.shape[-1]) or not torch.equal(covariance, covariance.mT):
         raise ValueError(f"{name} must be {(*mean.shape, mean.shape[-1])} and symmetric, got {tuple(covariance.shape)}")
-    lower, failed = torch.linalg.cholesky_ex(covariance)
-    if failed.any():
+    if torch.linalg.cholesky_ex(covariance).info.any():
         raise ValueError(f"{name} must be positive definite, got eigenvalues {torch.linalg.eigvalsh(covariance)}")
-    return lower
 
 
 def gaussian_kl(mean_q: Tensor, variance_q: Tensor, mean_p: Tensor, variance_p: Tensor) -> Tensor:

@@ -19,8 +19,7 @@ def alpha_bar(beta: Tensor) -> Tensor:
     beta (T,) in (0, 1) -> (T,), falling. Raises ValueError outside. Source: Ho et al. 2020, equation 4.
     """
     if beta.ndim != 1 or not len(beta) or not ((beta > 0) & (beta < 1)).all():
-        got = f"shape {tuple(beta.shape)}, values from {beta.min():.4g} to {beta.max():.4g}" if beta.numel() else "none"
-        raise ValueError(f"beta must be (T,) with values in (0, 1), got {got}")
+        raise ValueError(f"beta must be (T,) with values in (0, 1), got shape {tuple(beta.shape)}: {beta}")
     return (1 - beta).cumprod(0)
 
 
