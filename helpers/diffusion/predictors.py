@@ -56,11 +56,11 @@ def noise_from_score(score: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
 def tweedie_mean(x_t: Tensor, score: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
     r"""E[x_0 | x_t] = (x_t + (1 - \bar alpha_t) grad log p_t(x_t)) / sqrt(\bar alpha_t).
 
-    x_t, score (N, ...), alpha_bar_t a number or (N,) in (0, 1] -> (N, ...). The score is the marginal's: that of
+    x_t, score (N, ...), alpha_bar_t a number or (N,) in (0, 1) -> (N, ...). The score is the marginal's: that of
     q(x_t | x_0) would give x_0 itself. Raises ValueError for anything else. Source: Efron 2011, equation 1.4.
     """
     same_shape(x_t=x_t, score=score)
-    a = level("alpha_bar_t", alpha_bar_t, one=True)
+    a = level("alpha_bar_t", alpha_bar_t)
     return (x_t + per_sample(1 - a, x_t) * score) / per_sample(a.sqrt(), x_t)
 
 
