@@ -1,7 +1,7 @@
 """Divergences of Gaussians, and the bound on log p(x_0), term by term."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -23,21 +23,20 @@ def gaussian_kl_full(mean_q: Tensor, cov_q: Tensor, mean_p: Tensor, cov_p: Tenso
     """
     same_shape(mean_q=mean_q, mean_p=mean_p)
     same_shape(cov_q=cov_q, cov_p=cov_p)
-    lower_q, lower_p = _cholesky("cov_q", cov_q, mean_q), _cholesky("cov_p", cov_p, mean_p)
-    gap = torch.linalg.solve_triangular(lower_p, (mean_p - mean_q)[..., None], upper=False)
-    ratio = torch.linalg.solve_triangular(lower_p, lower_q, upper=False)
-    log_det = 2 * (lower_p.diagonal(dim1=-2, dim2=-1).log() - lower_q.diagonal(dim1=-2, dim2=-1).log()).sum(-1)
-    return (ratio.square().sum((-2, -1)) + gap.square().sum((-2, -1)) - mean_q.shape[-1] + log_det) / 2
+    check_covariance("cov_q", cov_q, mean_q)
+    check_covariance("cov_p", cov_p, mean_p)
+    precision, gap, d = torch.linalg.inv(cov_p), mean_p - mean_q, mean_p.shape[-1]
+    trace = (precision * cov_q).sum((-2, -1))  # both symmetric
+    square = (gap * (precision @ gap[..., None]).squeeze(-1)).sum(-1)
+    return (trace + square - d + torch.logdet(cov_p) - torch.logdet(cov_q)) / 2
 
 
-def _cholesky(name: str, covariance: Tensor, mean: Tensor) -> Tensor:
-    """The lower factor. Raises ValueError unless the covariance belongs to the mean and is positive definite."""
+def check_covariance(name: str, covariance: Tensor, mean: Tensor) -> None:
+    """Raise ValueError unless the covariance is of the mean's size, symmetric and positive definite."""
     if covariance.shape != (*mean.shape, mean.shape[-1]) or not torch.equal(covariance, covariance.mT):
         raise ValueError(f"{name} must be {(*mean.shape, mean.shape[-1])} and symmetric, got {tuple(covariance.shape)}")
-    lower, failed = torch.linalg.cholesky_ex(covariance)
-    if failed.any():
+    if torch.linalg.cholesky_ex(covariance).info.any():
         raise ValueError(f"{name} must be positive definite, got eigenvalues {torch.linalg.eigvalsh(covariance)}")
-    return lower
 
 
 def gaussian_kl(mean_q: Tensor, variance_q: Tensor, mean_p: Tensor, variance_p: Tensor) -> Tensor:
@@ -149,13 +148,27 @@ def mean_squared_error(mixture: Mixture, alpha_bar_t: Tensor | float) -> Tensor:
     return second - (density @ posterior_mean(mixture, x, alpha_bar_t)[:, 0].square()) * dx
 
 
-def exact_bound(mixture: Mixture, schedule: Schedule) -> Bound:
-    """The terms of `elbo_terms` for the exact denoiser of a mixture on the line, their means over x_0 ~ mixture."""
+def exact_bound(
+    mixture: Mixture, schedule: Schedule, *, variance: Literal["posterior", "beta", "analytic"] = "posterior"
+) -> Bound:
+    r"""The terms of `elbo_terms` for the exact denoiser of a mixture on the line, their means over x_0 ~ mixture.
+
+    "analytic" gives p the variance that makes each term least, beta-tilde_t plus the mean square between the means of q
+    and p, and x_0 given x_1 its mean squared error: then the bound goes to E ln p(x_0) as T grows.
+    Raises ValueError unless d = 1. Source: Bao et al. 2022, theorem 1.
+    """
+    beta, _, a = schedule
     second = mixture.weights @ (mixture.variances + mixture.means[:, 0].square())
-    errors = torch.stack([mean_squared_error(mixture, a) for a in schedule.alpha_bar])
-    last, beta = schedule.alpha_bar[-1], schedule.beta[0]
-    prior = (last * second - last - (1 - last).log()) / 2
-    return Bound(-(errors[0] / beta + (2 * math.pi * beta).log()) / 2, prior, (weights(schedule).x0 * errors)[1:])
+    errors = torch.stack([mean_squared_error(mixture, a_t) for a_t in a])
+    gaps = (2 * weights(schedule).x0 * errors)[1:]  # squares between the means, in units of beta-tilde
+    if variance == "analytic":
+        ratio, decoder = 1 + gaps, errors[0]  # variances of p in units of beta-tilde
+    else:
+        ratio = (1 - a[1:]) / (1 - a[:-1]) if variance == "beta" else torch.ones_like(gaps)
+        decoder = beta[0]
+    reconstruction = -(errors[0] / decoder + (2 * math.pi * decoder).log()) / 2
+    prior = (a[-1] * second - a[-1] - (1 - a[-1]).log()) / 2
+    return Bound(reconstruction, prior, ((1 + gaps) / ratio - 1 + ratio.log()) / 2)
 
 
 def mean_log_density(mixture: Mixture) -> Tensor:

@@ -36,11 +36,11 @@ def posterior_mean_variance(
     variance = (1 - alpha) (1 - \bar alpha_prev) / (1 - \bar alpha_t): beta-tilde_t, 0 at alpha_bar_prev = 1.
 
     x_t, x_0 (N, ...), levels numbers or (N,), 0 < alpha_bar_t < alpha_bar_prev <= 1 -> mean (N, ...), variance () or
-    (N,) in float64. Raises ValueError for anything else. Source: Ho et al. 2020, equations 6 and 7.
+    (N,), of x_t's dtype. Raises ValueError for anything else. Source: Ho et al. 2020, equations 6 and 7.
     """
     same_shape(x_t=x_t, x_0=x_0)
     a, prev = step_levels(alpha_bar_t, alpha_bar_prev)
     alpha = a / prev
     of_x_t, of_x_0 = alpha.sqrt() * (1 - prev) / (1 - a), prev.sqrt() * (1 - alpha) / (1 - a)
     variance = (1 - alpha) * (1 - prev) / (1 - a)
-    return per_sample(of_x_t, x_t) * x_t + per_sample(of_x_0, x_t) * x_0, variance
+    return per_sample(of_x_t, x_t) * x_t + per_sample(of_x_0, x_t) * x_0, variance.to(x_t)

@@ -33,14 +33,12 @@ def per_sample(value: Tensor, x: Tensor) -> Tensor:
     Raises ValueError for another shape than () or (N,).
     """
     if value.ndim and value.shape != x.shape[:1]:
-        raise ValueError(
-            f"one number, or one for each of the {len(x)} samples, expected; got shape {tuple(value.shape)}"
-        )
+        raise ValueError(f"need one number, or one for each of the {len(x)} samples, got shape {tuple(value.shape)}")
     return value.to(x) if not value.ndim else value.to(x).reshape(-1, *[1] * (x.ndim - 1))
 
 
-def same_shape(**tensors: Tensor) -> None:
-    """Raise ValueError unless all have one shape."""
-    shapes = {name: tuple(x.shape) for name, x in tensors.items()}
+def same_shape(**tensors: Tensor | None) -> None:
+    """Raise ValueError unless all that are there have one shape."""
+    shapes = {name: tuple(x.shape) for name, x in tensors.items() if x is not None}
     if len(set(shapes.values())) > 1:
         raise ValueError("one shape expected, got " + ", ".join(f"{name} {shape}" for name, shape in shapes.items()))

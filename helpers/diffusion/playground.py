@@ -9,8 +9,8 @@ from helpers.diffusion.mixture import Mixture
 
 
 def line() -> Mixture:
-    """On the line: a narrow component at -1.2, a wide one at 0.6, a small one at 1.2; mean 0, variance 1.05."""
-    return _mixture([0.4, 0.4, 0.2], [[-1.2], [0.6], [1.2]], [0.05**2, 0.3**2, 0.1**2])
+    """On the line: 0.3 N(-1.2, 0.15^2) + 0.5 N(0.2, 0.35^2) + 0.2 N(1.4, 0.1^2), which touch; variance 0.91."""
+    return _mixture([0.3, 0.5, 0.2], [[-1.2], [0.2], [1.4]], [0.15**2, 0.35**2, 0.1**2])
 
 
 def ring(k: int = 8, sigma: float = 0.1) -> Mixture:

@@ -57,7 +57,7 @@ def ddim_step(
     x_t, noise, xi (N, ...) (xi None: eta = 0), levels numbers or (N,) -> (N, ...). Raises ValueError for other shapes,
     eta outside [0, 1], or unless 0 < alpha_bar_t < alpha_bar_prev <= 1. Source: Song et al. 2020 (DDIM), eqs. 12, 16.
     """
-    same_shape(x_t=x_t, noise=noise, **({} if xi is None else {"xi": xi}))
+    same_shape(x_t=x_t, noise=noise, xi=xi)
     if not 0 <= eta <= 1 or (eta > 0 and xi is None):
         raise ValueError(f"eta must lie in [0, 1], and eta > 0 needs the noise xi; got {eta=}, xi {type(xi).__name__}")
     a, prev = step_levels(alpha_bar_t, alpha_bar_prev)
