@@ -12,6 +12,7 @@ from helpers.diffusion.guidance import classifier_guided_denoiser, guided_denois
 from helpers.diffusion.levels import Denoiser
 from helpers.diffusion.network import NoisyClassifier, UNet
 from helpers.diffusion.quality import asked_for, digit_classifier, features
+from helpers.diffusion.samplers import Variance
 from helpers.diffusion.sampling import Method, sample
 from helpers.diffusion.schedules import Schedule, linear
 from helpers.diffusion.training import noise_loss
@@ -45,6 +46,7 @@ def draw_digits(
     steps: int = 20,
     method: Method = "ddim",
     eta: float = 0.0,
+    variance: Variance = "posterior",
     classifier: NoisyClassifier | None = None,
     schedule: Schedule | None = None,
     x_T: Tensor | None = None,
@@ -68,8 +70,8 @@ def draw_digits(
         denoiser = guided_denoiser(model, labels, gamma if classifier is None else 0.0, null=model.null)
         if classifier is not None:
             denoiser = classifier_guided_denoiser(denoiser, log_probability(classifier, labels), chain, gamma)
-        options = {"steps": steps, "method": method, "eta": eta, "clip": 1.0, "generator": generator}
-        drawn.append(sample(denoiser, chain, start, **options))
+        options = {"steps": steps, "method": method, "eta": eta, "variance": variance, "clip": 1.0}
+        drawn.append(sample(denoiser, chain, start, generator=generator, **options))
     return torch.cat(drawn).clamp(-1, 1)
 
 
