@@ -79,26 +79,30 @@ def _floor(panel: Any, floor: tuple[float, float]) -> None:
 
 
 def guidance(rows: Rows, floor: tuple[float, float], truth: tuple[float, float]) -> Picture:
-    """Share asked for, diversity and Fréchet distance over gamma, with intervals; green: held-out digits."""
+    """Share asked for, diversity and Fréchet distance over gamma, with intervals; green: held-out digits.
+
+    Rows "2.0" are of classifier-free guidance, "classifier 3.0" of guidance by a classifier of noised digits.
+    """
     fig, (left, middle, right) = figure(1, 3, width=12, height=4.0)
-    gammas = [float(key) for key in rows]
-    share, low, high = (torch.tensor([row["asked"][k] for row in rows.values()]) for k in range(3))
-    bars = 100 * torch.stack([share - low, high - share])
-    left.errorbar(gammas, 100 * share, bars, fmt="o", color=COLOUR["model"], markersize=7)
+    for name, word, colour in (("classifier-free", "", "model"), ("by a classifier", "classifier ", "second")):
+        mine = {float(key.removeprefix(word)): row for key, row in rows.items() if key[: len(word)] == word and (
+            word or key[0].isdigit())}  # fmt: skip
+        if not mine:
+            continue
+        share, low, high = (torch.tensor([row["asked"][k] for row in mine.values()]) for k in range(3))
+        style = {"fmt": "o", "color": COLOUR[colour], "markersize": 7, "label": name}
+        left.errorbar(list(mine), 100 * share, 100 * torch.stack([share - low, high - share]), **style)
+        for panel, key in ((middle, "diversity"), (right, "frechet")):
+            values, errors = zip(*(row[key] for row in mine.values()), strict=True)
+            panel.errorbar(list(mine), values, [2 * e for e in errors], **style)
+    left.legend(loc="lower right")
     left.set(ylim=(0, 104), ylabel="%", title="What was asked for")
-    for panel, key, title in (
-        (middle, "diversity", "Diversity within a class"),
-        (right, "frechet", "Fréchet distance"),
-    ):
-        values, errors = zip(*(row[key] for row in rows.values()), strict=True)
-        panel.errorbar(gammas, values, [2 * e for e in errors], fmt="o", color=COLOUR["model"], markersize=7)
-        panel.set(title=title)
     middle.axhspan(truth[0] - 2 * truth[1], truth[0] + 2 * truth[1], color=COLOUR["truth"], alpha=0.4, linewidth=0)
-    middle.set_ylim(0, None)
-    right.set_yscale("log")
+    middle.set(ylim=(0, None), title="Diversity within a class")
+    right.set(yscale="log", title="Fréchet distance")
     _floor(right, floor)
     for panel in (left, middle, right):
-        panel.set(xlabel=r"guidance $\gamma$", xticks=range(6))
+        panel.set_xlabel(r"guidance $\gamma$")
     return fig
 
 

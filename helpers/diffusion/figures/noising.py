@@ -44,8 +44,11 @@ def bound(layers: Sequence[int], gaps: Mapping[str, Sequence[float]], too_much: 
     """How far the bound lies below the truth, for three widths of the decoder; what beta-tilde costs more than the best
     width in the steps t >= 2 (T - 1,), added up."""
     fig, (left, right) = figure(1, 2, width=12, height=4.2)
-    names = {"posterior": (r"$\sigma_t^2=\tilde\beta_t$", "attack", "s"), "beta": (r"$\sigma_t^2=\beta_t$", "second", "o"),
-             "analytic": ("the best width", "model", "D")}  # fmt: skip
+    names = {
+        "posterior": (r"$\sigma_t^2=\tilde\beta_t$", "attack", "s"),
+        "beta": (r"$\sigma_t^2=\beta_t$", "second", "o"),
+        "analytic": ("the best width", "model", "D"),
+    }
     for key, gap in gaps.items():
         name, colour, marker = names[key]
         left.loglog(layers, gap, marker, color=COLOUR[colour], markersize=9 if key != "analytic" else 5, label=name)
