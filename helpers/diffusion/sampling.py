@@ -1,7 +1,8 @@
 """The loop over a sampler's steps, and what is asked of a denoiser."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import torch
@@ -53,6 +54,23 @@ def times_of(schedule: Schedule, steps: int | Tensor | None) -> Tensor:
     return spaced(schedule.T, schedule.T if steps is None else steps)
 
 
+def _moves(eta: float, variance: Variance, generator: Generator | None) -> dict[str, Callable[..., Tensor]]:
+    """The step of each method as (x_t, noise, noise_at the previous time, alpha_bar_t, alpha_bar_prev) -> x_prev."""
+
+    def xi(x: Tensor) -> Tensor:
+        return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+
+    return {
+        "ddpm": lambda x, noise, _, a, prev: ddpm_step(x, noise, a, prev, xi(x), variance=variance),
+        "ddim": lambda x, noise, _, a, prev: ddim_step(x, noise, a, prev, xi(x) if eta else None, eta=eta),
+        "euler": lambda x, noise, _, a, prev: euler_step(x, noise, a, prev),
+        "heun": lambda x, noise, later, a, prev: (
+            heun_step(x, noise, later, a, prev) if prev < 1 else ddim_step(x, noise, a, prev)
+        ),
+        "sde": lambda x, noise, _, a, prev: sde_step(x, noise, a, prev, xi(x)),
+    }
+
+
 def trajectory(
     denoiser: Denoiser,
     schedule: Schedule,
@@ -77,30 +95,17 @@ def trajectory(
     if clip is not None:
         positive("clip", clip)
     times = times_of(schedule, steps).tolist()[::-1]
+    move = _moves(eta, variance, generator)[method]
 
-    def noise_at(x: Tensor, t: int) -> Tensor:
+    def noise_at(t: int, x: Tensor) -> Tensor:
         noise = predict(denoiser, x, t)
         return noise if clip is None else clipped(noise, x, schedule.at(t), clip)
-
-    def step(x: Tensor, t: int, prev: int) -> Tensor:
-        noise, a_t, a_prev = noise_at(x, t), schedule.at(t), schedule.at(prev)
-        if method == "euler":
-            return euler_step(x, noise, a_t, a_prev)
-        if method == "heun" and prev:
-            return heun_step(x, noise, lambda y: noise_at(y, prev), a_t, a_prev)
-        if method == "heun" or (method == "ddim" and eta == 0):
-            return ddim_step(x, noise, a_t, a_prev)
-        xi = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-        if method == "ddim":
-            return ddim_step(x, noise, a_t, a_prev, xi, eta=eta)
-        if method == "sde":
-            return sde_step(x, noise, a_t, a_prev, xi)
-        return ddpm_step(x, noise, a_t, a_prev, xi, variance=variance)
 
     def run(x: Tensor) -> Iterator[Tensor]:
         yield x
         for t, prev in zip(times, [*times[1:], 0], strict=True):
-            yield (x := step(x, t, prev))
+            x = move(x, noise_at(t, x), partial(noise_at, prev), schedule.at(t), schedule.at(prev))
+            yield x
 
     return run(x_T)
 
@@ -132,7 +137,7 @@ def slerp(a: Tensor, b: Tensor, weight: float) -> Tensor:
     r"""[sin((1 - w) theta) a + sin(w theta) b] / sin theta,  cos theta = <a, b> / (|a| |b|): between two x_T.
 
     a, b (N, ...), sample by sample, of norm near sqrt(d): so are those between. Raises ValueError for other shapes.
-    Source: Song et al. 2020 (DDIM), equation 67.
+    Source: Shoemake 1985; Song et al. 2020 (DDIM), appendix D.
     """
     same_shape(a=a, b=b)
     flat_a, flat_b = a.flatten(1), b.flatten(1)

@@ -11,6 +11,7 @@ from helpers import diffusion
 from helpers.diffusion.exercises.common import KINDS, ROWS, STEPS, Function, batches, level_for, levels_for
 from helpers.exercises import Draw, Exercise, agree, args, holds, same
 
+DIGITS = "float64 in, float64 all the way: no `.float()`, no new tensor of float32 in between."
 PRODUCT = "alpha_bar_t is the product of all 1 - beta_s up to t: the running product of alpha, not of beta."
 
 
@@ -33,6 +34,7 @@ alpha_bar = Exercise(
     checks=(
         same("is the product of 1 - beta_s over s = 1 ... t", _beta, times=15, meaning=PRODUCT),
         holds("each step takes the share beta_t of what is left", _rolls, times=6, meaning=PRODUCT),
+        same("in the precision of beta", _beta, times=5, dtype=torch.float64, rtol=1e-11, meaning=DIGITS),
     ),
     mistakes=(
         ("That is the running product of beta; of 1 - beta it should be.", {"(1 - beta)": "beta"}),
