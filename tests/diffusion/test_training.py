@@ -88,6 +88,8 @@ def test_an_untrained_network_draws_what_its_noise_says_and_bad_requests_are_ref
     assert torch.equal(*again)
     for change, message in (
         ({"y": torch.tensor([3, 1, 12])}, "y must lie in 0 ... 10"),
+        ({"y": torch.tensor([3, 1, 12]), "gamma": 0.0}, "y must lie in 0 ... 10"),
+        ({"y": torch.tensor([3, 1, 10]), "classifier": diffusion.NoisyClassifier()}, "y must lie in 0 ... 9"),
         ({"y": torch.tensor([3.0, 1.0, 2.0])}, "y must be"),
         ({"x_T": x_T[:2]}, "x_T must be"),
         ({"steps": 0}, "steps must be"),
