@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from helpers import checkpoints, data, runtime
-from helpers.checks import whole
+from helpers.checks import counts, whole
 from helpers.diffusion.forward import q_sample
 from helpers.diffusion.guidance import classifier_guided_denoiser, guided_denoiser
 from helpers.diffusion.levels import Denoiser
@@ -60,6 +60,7 @@ def draw_digits(
     in place of the first draw -> (N, 1, 28, 28) in [-1, 1]. Raises ValueError for other labels, and as `sample` does.
     """
     whole("batch", batch)
+    counts("y", y, model.null)
     shape = (len(y), 1, model.plan.size, model.plan.size)
     if x_T is None:
         x_T = torch.randn(shape, generator=generator, device=y.device)
@@ -76,7 +77,11 @@ def draw_digits(
 
 
 def log_probability(classifier: NoisyClassifier, y: Tensor) -> Denoiser:
-    """(x_t, t) -> log p(y | x_t) (N,), the label of each row fixed: what `classifier_guided_denoiser` climbs."""
+    """(x_t, t) -> log p(y | x_t) (N,), the label of each row fixed: what `classifier_guided_denoiser` climbs.
+
+    Raises ValueError for labels y (N,) that the classifier does not have.
+    """
+    counts("y", y, classifier.head.out_features - 1)
     return lambda x_t, t: classifier(x_t, t).log_softmax(1).gather(1, y[:, None])[:, 0]
 
 

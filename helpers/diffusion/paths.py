@@ -18,7 +18,7 @@ from helpers.files import read_verified, sha256, write_atomically
 
 STEPS, ETAS, GAMMAS = (5, 10, 20, 50), (0.0, 1.0), (0.0, 1.0, 3.0)
 FRAMES = 6  # the states before five of the steps, the first and the last among them, and the digit
-WIDE, LEVELS = 2.5, 15  # x_t is kept in 16 grey levels from -2.5 to 2.5, x_0 in 16 from -1 to 1
+WIDE, LEVELS = 3.0, 15  # x_t is kept in 16 grey levels from -3 to 3 (-1 and 1 are among them), x_0 from -1 to 1
 
 
 class Paths(NamedTuple):

@@ -79,7 +79,7 @@ def truth_distances(z: Tensor, n: int, repeats: int, generator: torch.Generator)
         raise ValueError(f"n must lie in 2 ... {len(z) - 2}, got {n}")
     found = []
     for _ in range(repeats):
-        order = torch.randperm(len(z), generator=generator)
+        order = torch.randperm(len(z), generator=generator, device=generator.device).to(z.device)
         found.append(frechet_distance(z[order[:n]], z[order[n:]]))
     return torch.tensor(found, dtype=torch.float64)
 

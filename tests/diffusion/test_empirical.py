@@ -52,12 +52,12 @@ def test_in_float32_and_with_little_noise_nothing_overflows() -> None:
 
 
 def test_sampling_gives_training_pictures_back() -> None:
-    x, schedule = diffusion.scaled_mnist()[0][:3_000], diffusion.digit_schedule()
-    x_T = torch.randn(12, 1, 28, 28, generator=runtime.generator(3, "cpu"))
+    x, schedule = diffusion.scaled_mnist()[0][:3_000].to(runtime.device()), diffusion.digit_schedule()
+    x_T = torch.randn(12, 1, 28, 28, generator=runtime.generator(3, x.device), device=x.device)
     drawn = diffusion.sample(diffusion.empirical_denoiser(x, schedule), schedule, x_T, steps=40)
     found = diffusion.nearest(drawn, x)
     assert found.distance.max() < 0.01 and len(found.row.unique()) > 6
-    others = diffusion.nearest(diffusion.scaled_mnist("test")[0][:12], x)
+    others = diffusion.nearest(diffusion.scaled_mnist("test")[0][:12].to(x.device), x)
     assert others.distance.min() > 1
 
 

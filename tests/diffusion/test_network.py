@@ -20,7 +20,7 @@ def inputs(n: int = 5) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def model() -> UNet:
     runtime.seed(0)
-    return UNet(16).eval()
+    return UNet(16).to(runtime.device()).eval()
 
 
 def test_time_features_are_sines_of_falling_frequency() -> None:
@@ -137,7 +137,7 @@ def test_the_average_is_its_sum() -> None:
 
 def test_the_noisy_classifier_sees_picture_and_time() -> None:
     runtime.seed(0)
-    classifier, (x, t, y) = diffusion.NoisyClassifier(), inputs()
+    classifier, (x, t, y) = diffusion.NoisyClassifier().to(runtime.device()), inputs()
     logits = classifier(x, t)
     assert logits.shape == (5, 10) and ((logits - classifier(x, t % 1000 + 1)).abs().amax(1) > 1e-5).all()
     log_p = diffusion.log_probability(classifier, y)(x, t)

@@ -13,8 +13,8 @@ close = torch.testing.assert_close
 
 
 def test_times_are_uniform_one_by_one_and_spread_together() -> None:
-    g = runtime.generator(0, "cpu")
-    draws = torch.stack([diffusion.uniform_times(8, 100, g) for _ in range(4_000)])
+    g = runtime.generator(0)
+    draws = torch.stack([diffusion.uniform_times(8, 100, g, g.device) for _ in range(4_000)])
     assert draws.min() == 1 and draws.max() == 100 and draws.dtype == torch.int64
     counts = draws[:, 0].bincount(minlength=101)[1:].double()  # the first alone: chi-squared with 99 degrees of freedom
     assert (counts - 40).square().sum() / 40 < 99 + 5.2 * math.sqrt(2 * 99) + 10
@@ -26,7 +26,7 @@ def test_times_are_uniform_one_by_one_and_spread_together() -> None:
 
 
 def test_the_noise_loss_of_denoisers_that_are_known() -> None:
-    g = runtime.generator(0, "cpu")
+    g = runtime.generator(0)
     x_0, xi = torch.randn(6, 1, 4, 4, generator=g).double(), torch.randn(6, 1, 4, 4, generator=g).double()
     a = torch.linspace(0.1, 0.9, 6, dtype=torch.float64)
     column = a.view(-1, 1, 1, 1)
@@ -49,7 +49,7 @@ def test_the_noise_loss_of_denoisers_that_are_known() -> None:
 def test_labels_are_dropped_as_often_as_asked() -> None:
     y = torch.arange(10).repeat(4_000)
     assert torch.equal(diffusion.dropped(y, 10, 0.0), y) and (diffusion.dropped(y, 10, 1.0) == 10).all()
-    found = diffusion.dropped(y, 10, 0.1, runtime.generator(0, "cpu"))
+    found = diffusion.dropped(y, 10, 0.1, runtime.generator(0))
     gone = found == 10
     assert torch.equal(found[~gone], y[~gone])
     assert abs(int(gone.sum()) - 4_000) < 5.2 * math.sqrt(40_000 * 0.09)  # a false alarm in five million
@@ -64,13 +64,13 @@ def test_the_rate_climbs_stays_and_falls() -> None:
 
 
 def test_a_short_training_learns_and_is_the_same_again() -> None:
-    x, y = (part[:256] for part in diffusion.scaled_mnist())
+    x, y = (part[:256].to(runtime.device()) for part in diffusion.scaled_mnist())
     losses = []
     for _ in range(2):
         runtime.seed(0, threads=1)
-        model = UNet(8)
+        model = UNet(8).to(runtime.device())
         history = diffusion.train_denoiser(
-            model, x, y, diffusion.digit_schedule(), steps=12, generator=runtime.generator(0, "cpu")
+            model, x, y, diffusion.digit_schedule(), steps=12, generator=runtime.generator(0)
         )
         losses.append(history.loss)
         assert not model.training
@@ -79,15 +79,17 @@ def test_a_short_training_learns_and_is_the_same_again() -> None:
 
 def test_an_untrained_network_draws_what_its_noise_says_and_bad_requests_are_refused() -> None:
     runtime.seed(0)
-    model, y = UNet(8).eval(), torch.tensor([3, 1, 4])
-    x_T = torch.randn(3, 1, 28, 28, generator=runtime.generator(1, "cpu"))
+    model, y = UNet(8).to(runtime.device()).eval(), torch.tensor([3, 1, 4])
+    x_T = torch.randn(3, 1, 28, 28, generator=runtime.generator(1))
     whole = diffusion.draw_digits(model, y, steps=3, x_T=x_T)
     assert whole.shape == x_T.shape and whole.abs().max() <= 1
     close(diffusion.draw_digits(model, y, steps=3, x_T=x_T, batch=2), whole, atol=1e-4, rtol=1e-4)
-    again = [diffusion.draw_digits(model, y, steps=3, eta=1.0, generator=runtime.generator(2, "cpu")) for _ in range(2)]
+    again = [diffusion.draw_digits(model, y, steps=3, eta=1.0, generator=runtime.generator(2)) for _ in range(2)]
     assert torch.equal(*again)
     for change, message in (
         ({"y": torch.tensor([3, 1, 12])}, "y must lie in 0 ... 10"),
+        ({"y": torch.tensor([3, 1, 12]), "gamma": 0.0}, "y must lie in 0 ... 10"),
+        ({"y": torch.tensor([3, 1, 10]), "classifier": diffusion.NoisyClassifier()}, "y must lie in 0 ... 9"),
         ({"y": torch.tensor([3.0, 1.0, 2.0])}, "y must be"),
         ({"x_T": x_T[:2]}, "x_T must be"),
         ({"steps": 0}, "steps must be"),
@@ -101,7 +103,7 @@ def test_an_untrained_network_draws_what_its_noise_says_and_bad_requests_are_ref
 
 
 def test_a_network_whose_weights_are_nan_is_named() -> None:
-    model, y = UNet(8).eval(), torch.arange(4)
+    model, y = UNet(8).to(runtime.device()).eval(), torch.arange(4)
     torch.nn.init.constant_(model.head[2].bias, math.nan)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="NaN or infinity for 4 of 4 samples at t = 1000"):
         diffusion.draw_digits(model, y, steps=2)
