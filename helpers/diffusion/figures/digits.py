@@ -54,19 +54,33 @@ def label_helps(times: Sequence[int], loss: Tensor) -> Picture:
 def frechet(steps: Rows, schedules: Rows, floor: tuple[float, float]) -> Picture:
     """Fréchet distances by the number of steps for DDPM and DDIM, and for two schedules, with standard errors."""
     fig, panels = figure(1, 2, width=12, height=4.4, sharey=True)
-    shown = ((steps, ("ddpm", "ddim"), ("attack", "model")), (schedules, ("linear", "cosine"), ("model", "second")))
-    titles = ("Digits: DDPM and DDIM", "A quarter of the training: two schedules")
-    for panel, (rows, names, colours), title in zip(panels, shown, titles, strict=True):
-        for name, colour in zip(names, colours, strict=True):
-            mine = {int(key.split()[1]): row["frechet"] for key, row in rows.items() if key.startswith(name)}
+    kinds = {
+        "ddpm": ("DDPM, β̃", "attack", "s"),
+        "ddpm, beta": ("DDPM, β", "muted", "p"),
+        "ddim": ("DDIM", "model", "o"),
+    }
+    kinds |= {"linear": ("linear", "model", "o"), "cosine": ("cosine", "second", "D")}
+    titles = ("Digits: DDPM and DDIM", "Two schedules, short training, DDIM")
+    for panel, rows, title in zip(panels, (steps, schedules), titles, strict=True):
+        found: dict[str, dict[int, Any]] = {}
+        for key, row in rows.items():
+            name, count = key.rsplit(" ", 1)
+            found.setdefault(name, {})[int(count)] = row["frechet"]
+        for k, (name, mine) in enumerate(found.items()):
+            text, colour, marker = kinds[name]
+            aside = 1.04 ** (k - (len(found) - 1) / 2)  # so that no point hides another
             values, errors = zip(*mine.values(), strict=True)
-            panel.errorbar(list(mine), values, errors, fmt="o", color=COLOUR[colour], markersize=7, label=name)
+            at = [aside * count for count in mine]
+            panel.errorbar(at, values, errors, fmt=marker, color=COLOUR[colour], markersize=8, label=text)
         _floor(panel, floor)
-        ticks = sorted({int(key.split()[1]) for key in rows})
+        ticks = sorted({count for mine in found.values() for count in mine})
         panel.set(xscale="log", yscale="log", xlabel="steps", title=title)
         panel.set_xticks(ticks, [str(t) for t in ticks])
         panel.set_xticks([], minor=True)
         panel.legend(loc="upper right")
+    for axis in (panel.yaxis for panel in panels):
+        axis.set_major_formatter("{x:.0f}")
+        axis.set_minor_formatter("{x:.0f}")
     panels[0].set_ylabel("Fréchet distance")
     return fig
 
