@@ -32,6 +32,10 @@ class Mixture:
             got = f"{w.tolist()} and {v.tolist()}"
             raise ValueError(f"weights must be positive and sum to 1, variances be positive, got {got}")
 
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights, means and variances where x lives, in its dtype."""
+        return self.weights.to(x), self.means.to(x), self.variances.to(x)
+
     def noised(self, alpha_bar_t: Tensor | float) -> "Mixture":
         r"""The law of x_t: sum_k w_k N(sqrt(\bar alpha_t) m_k, (\bar alpha_t v_k + 1 - \bar alpha_t) I).
 
@@ -42,8 +46,9 @@ class Mixture:
 
     def log_terms(self, x: Tensor) -> Tensor:
         """ln(w_k N(x; m_k, v_k I)): x (N, d) -> (N, K)."""
-        squares = (x[:, None] - self.means).square().sum(-1)
-        return self.weights.log() - (squares / self.variances + x.shape[1] * (2 * math.pi * self.variances).log()) / 2
+        w, m, v = self._parts(x)
+        squares = (x[:, None] - m).square().sum(-1)
+        return w.log() - (squares / v + x.shape[1] * (2 * math.pi * v).log()) / 2
 
     def log_density(self, x: Tensor) -> Tensor:
         """ln p(x): x (N, d) -> (N,)."""
@@ -55,19 +60,22 @@ class Mixture:
 
     def score(self, x: Tensor) -> Tensor:
         r"""grad ln p(x) = sum_k r_k(x) (m_k - x) / v_k: x (N, d) -> (N, d)."""
-        return (self.responsibilities(x)[..., None] * (self.means - x[:, None]) / self.variances[..., None]).sum(1)
+        _, m, v = self._parts(x)
+        return (self.responsibilities(x)[..., None] * (m - x[:, None]) / v[..., None]).sum(1)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
-        """n independent draws (n, d), where the mixture lives."""
-        k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        shape, like = (n, self.means.shape[1]), self.means
-        xi = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
-        return self.means[k] + self.variances[k].sqrt()[:, None] * xi
+        """n independent draws (n, d), where the generator lives, else where the mixture does."""
+        device = generator.device if generator else self.means.device
+        xi = torch.randn(n, self.means.shape[1], generator=generator, dtype=self.means.dtype, device=device)
+        w, m, v = self._parts(xi)
+        k = torch.multinomial(w, n, replacement=True, generator=generator)
+        return m[k] + v[k].sqrt()[:, None] * xi
 
     def cdf(self, x: Tensor) -> Tensor:
         """F(x) of a mixture on the line: x (n,) -> (n,). Raises ValueError unless d = 1."""
         self._on_the_line()
-        return torch.special.ndtr((x[:, None] - self.means[:, 0]) / self.variances.sqrt()) @ self.weights
+        w, m, v = self._parts(x)
+        return torch.special.ndtr((x[:, None] - m[:, 0]) / v.sqrt()) @ w
 
     def quantile(self, u: Tensor) -> Tensor:
         """F^-1(u), by 80 bisections: u (n,) in (0, 1) -> (n,). Raises ValueError unless d = 1, and outside."""
@@ -95,8 +103,8 @@ def posterior_mean(mixture: Mixture, x_t: Tensor, alpha_bar_t: Tensor | float) -
     """
     a = level("alpha_bar_t", alpha_bar_t, one=True).to(x_t)[..., None]
     noised = mixture.noised(alpha_bar_t)
-    gain = a.sqrt() * mixture.variances / noised.variances
-    means = mixture.means + gain[..., None] * (x_t[:, None] - noised.means)
+    (_, m, v), (_, m_t, v_t) = mixture._parts(x_t), noised._parts(x_t)
+    means = m + (a.sqrt() * v / v_t)[..., None] * (x_t[:, None] - m_t)
     return (noised.responsibilities(x_t)[..., None] * means).sum(1)
 
 
@@ -116,8 +124,9 @@ def labelled_denoiser(mixture: Mixture, schedule: Schedule) -> Callable[[Tensor,
     def model(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         a = schedule.at(t).to(x_t)
         noised = mixture.noised(a)
-        slopes = (noised.means - x_t[:, None]) / noised.variances[..., None]
+        _, m, v = noised._parts(x_t)
+        slopes = (m - x_t[:, None]) / v[..., None]
         every = torch.cat([slopes, noised.score(x_t)[:, None]], 1)
-        return -(1 - a).sqrt()[:, None] * every[torch.arange(len(y)), y]
+        return -(1 - a).sqrt()[:, None] * every[torch.arange(len(y), device=y.device), y]
 
     return model

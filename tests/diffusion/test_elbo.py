@@ -8,7 +8,7 @@ from scipy import stats
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from helpers import diffusion
-from tests.diffusion.test_forward import F64, close, randn
+from tests.diffusion.test_forward import F64, close, randn, rng
 
 
 def covariance(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -22,9 +22,8 @@ def test_the_divergence_of_gaussians(shape):
     mean_q, mean_p = randn(*shape), randn(*shape, seed=1)
     cov_q, cov_p = covariance(*shape, seed=2), covariance(*shape, seed=3)
     ours = diffusion.gaussian_kl_full(mean_q, cov_q, mean_p, cov_p)
-    close(
-        ours, kl_divergence(MultivariateNormal(mean_q, cov_q), MultivariateNormal(mean_p, cov_p)), rtol=1e-9, atol=1e-9
-    )
+    q, p = MultivariateNormal(mean_q.cpu(), cov_q.cpu()), MultivariateNormal(mean_p.cpu(), cov_p.cpu())
+    close(ours.cpu(), kl_divergence(q, p), rtol=1e-9, atol=1e-9)
     close(diffusion.gaussian_kl_full(mean_q, cov_q, mean_q, cov_q), ours * 0, rtol=0, atol=1e-10)
 
 
@@ -93,7 +92,7 @@ def test_the_bound_is_below_the_log_density_and_rises_with_T(make, m):
 @pytest.mark.parametrize("variance", ["posterior", "beta"])
 def test_the_terms_by_quadrature_are_the_terms_by_drawing(variance):
     """Each term of the mixture's bound, 4,000 draws against the integral, within six standard errors."""
-    m, s, g = diffusion.line(), diffusion.cosine(30), torch.Generator().manual_seed(0)
+    m, s, g = diffusion.line(), diffusion.cosine(30), rng(0)
     exact = diffusion.exact_bound(m, s, variance=variance)
     x_0 = m.sample(4000, generator=g)
     drawn = diffusion.elbo_terms(diffusion.mixture_denoiser(m, s), s, x_0, variance=variance, generator=g)
@@ -104,7 +103,7 @@ def test_the_terms_by_quadrature_are_the_terms_by_drawing(variance):
 
 
 def test_the_least_error_is_that_of_the_posterior_mean():
-    m, a, g = diffusion.line(), 0.4, torch.Generator().manual_seed(0)
+    m, a, g = diffusion.line(), 0.4, rng(0)
     x_0 = m.sample(50_000, generator=g)
     x_t = diffusion.q_sample(x_0, a, torch.randn(x_0.shape, generator=g, dtype=F64))
     squares = (diffusion.posterior_mean(m, x_t, a) - x_0).square()
@@ -119,7 +118,7 @@ def test_one_step_is_a_vae():
     encoder = Independent(Normal(a.sqrt() * x, (1 - a).sqrt()), 1)
     prior = Independent(Normal(torch.zeros_like(x), torch.ones_like(x)), 1)
     denoiser = diffusion.mixture_denoiser(m, s)
-    bound = diffusion.elbo_terms(denoiser, s, x.repeat(20_000, 1), generator=torch.Generator().manual_seed(0))
+    bound = diffusion.elbo_terms(denoiser, s, x.repeat(20_000, 1), generator=rng(0))
     assert bound.denoising.shape == (40_000, 0)
     close(bound.prior[:2], kl_divergence(encoder, prior))
     z = encoder.rsample((20_000,))
@@ -130,7 +129,7 @@ def test_one_step_is_a_vae():
 
 
 def test_a_sub_sequence_is_a_chain_of_its_own():
-    m, s, g = diffusion.two_classes(), diffusion.linear(100), torch.Generator().manual_seed(0)
+    m, s, g = diffusion.two_classes(), diffusion.linear(100), rng(0)
     times = diffusion.spaced(100, 20)
     short = diffusion.from_alpha_bar(s.at(times))
     drawn = diffusion.elbo_terms(
@@ -142,9 +141,9 @@ def test_a_sub_sequence_is_a_chain_of_its_own():
 
 def test_the_larger_variance_costs():
     m, s = diffusion.two_classes(), diffusion.cosine(20)
-    x_0 = m.sample(2000, generator=torch.Generator().manual_seed(0))
+    x_0 = m.sample(2000, generator=rng(0))
     denoiser = diffusion.mixture_denoiser(m, s)
     for variance in ("posterior", "beta"):
-        bound = diffusion.elbo_terms(denoiser, s, x_0, variance=variance, generator=torch.Generator().manual_seed(1))
+        bound = diffusion.elbo_terms(denoiser, s, x_0, variance=variance, generator=rng(1))
         assert (bound.denoising >= 0).all()
     assert float(diffusion.bits_per_dimension(torch.tensor(-784 * math.log(2.0)), 784)) == pytest.approx(1)

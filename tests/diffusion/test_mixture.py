@@ -8,7 +8,7 @@ from scipy import integrate, stats
 from helpers import diffusion
 from helpers.mcmc import exactness, targets
 from helpers.risk import information
-from tests.diffusion.test_forward import F64, close, randn
+from tests.diffusion.test_forward import F64, close, randn, rng
 
 MIXTURES = {"line": diffusion.line(), "ring": diffusion.ring(5), "two": diffusion.two_classes()}
 every_mixture = pytest.mark.parametrize("m", MIXTURES.values(), ids=MIXTURES)
@@ -26,7 +26,8 @@ def test_the_score_is_the_gradient_of_the_density(m, a):
 
 def test_densities_beside_those_of_earlier_lectures():
     line, x = diffusion.line(), randn(50, 1)
-    other = information.mixture_log_density(x[:, 0], line.means[:, 0], line.variances.sqrt(), line.weights)
+    w, m, v = (part.to(x) for part in (line.weights, line.means, line.variances))
+    other = information.mixture_log_density(x[:, 0], m[:, 0], v.sqrt(), w)
     close(line.log_density(x), other)
     ring, x = diffusion.ring(4, 0.3), randn(50, 2)
     target = targets.mixture(ring.means, 0.3)
@@ -57,7 +58,7 @@ def test_tweedie_gives_the_posterior_mean_with_the_marginal_score(m, a):
     x_t = randn(30, m.means.shape[1])
     mean = diffusion.posterior_mean(m, x_t, a)
     close(diffusion.tweedie_mean(x_t, m.noised(a).score(x_t), a), mean, rtol=1e-8, atol=1e-8)
-    x_0 = m.sample(30, generator=torch.Generator().manual_seed(0))
+    x_0 = m.sample(30, generator=rng(0))
     conditional = -(x_t - a**0.5 * x_0) / (1 - a)
     close(diffusion.tweedie_mean(x_t, conditional, a), x_0, rtol=1e-8, atol=1e-8)  # that score knows x_0 itself
     assert (mean - x_0).abs().max() > 0.1
@@ -80,7 +81,7 @@ def test_the_exact_denoiser_is_the_mean_of_the_noise(m):
 
 @every_mixture
 def test_draws_have_the_stated_law(m):
-    x = m.sample(40_000, generator=torch.Generator().manual_seed(1))
+    x = m.sample(40_000, generator=rng(1))
     mean = m.weights @ m.means
     variance = m.weights @ (m.variances[:, None] + m.means.square()) - mean.square()
     assert exactness.moment_scores(x, mean, variance).abs().max() < 6

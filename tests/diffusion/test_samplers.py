@@ -5,7 +5,7 @@ import torch
 
 from helpers import diffusion
 from helpers.diffusion.sampling import clipped
-from tests.diffusion.test_forward import F64, SCHEDULES, close, every_schedule, randn
+from tests.diffusion.test_forward import F64, SCHEDULES, close, every_schedule, randn, rng
 
 POINT = 0.7
 
@@ -69,7 +69,7 @@ def test_the_order_of_each_method(method, order):
 def test_in_many_steps_every_method_leaves_the_data(method):
     """A Gaussian N(0.5, 0.04), the mean and the standard deviation within 0.02 and six standard errors."""
     one = [torch.tensor(part, dtype=F64) for part in ([1.0], [[0.5]], [0.04])]
-    m, s, g = diffusion.Mixture(*one), diffusion.cosine(300), torch.Generator().manual_seed(0)
+    m, s, g = diffusion.Mixture(*one), diffusion.cosine(300), rng(0)
     x_T = torch.randn(4000, 1, generator=g, dtype=F64)
     x = diffusion.sample(diffusion.mixture_denoiser(m, s), s, x_T, method=method, generator=g)
     assert float(x.mean()) == pytest.approx(0.5, abs=0.02 + 6 * 0.2 / 4000**0.5)
@@ -81,7 +81,7 @@ def test_in_many_steps_every_method_leaves_the_data(method):
 def test_data_at_a_point_come_back_exactly(options):
     """No noise is added in the last step; the symptom of the sampler that adds some is a spread of sqrt(beta_1)."""
     for s in (diffusion.cosine(20), diffusion.linear(50)):
-        x = diffusion.sample(at_a_point(s), s, randn(50, 1), generator=torch.Generator().manual_seed(0), **options)
+        x = diffusion.sample(at_a_point(s), s, randn(50, 1), generator=rng(0), **options)
         close(x, torch.full_like(x, POINT), rtol=0, atol=1e-7)
 
 
@@ -117,9 +117,7 @@ def test_the_noise_comes_from_the_generator():
     s = diffusion.cosine(8)
     denoiser, x_T = diffusion.mixture_denoiser(diffusion.ring(), s), randn(6, 2)
     for options in ({"method": "ddpm"}, {"method": "sde"}, {"eta": 0.5}):
-        a, b, c = (
-            diffusion.sample(denoiser, s, x_T, generator=torch.Generator().manual_seed(k), **options) for k in (1, 1, 2)
-        )
+        a, b, c = (diffusion.sample(denoiser, s, x_T, generator=rng(k), **options) for k in (1, 1, 2))
         assert torch.equal(a, b) and not torch.equal(a, c)
     state = torch.get_rng_state()
     diffusion.sample(denoiser, s, x_T)

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from helpers import diffusion
-from tests.diffusion.test_forward import F64, close, randn
+from tests.diffusion.test_forward import F64, close, randn, rng
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])
@@ -34,7 +34,7 @@ def test_on_the_line_sorting_is_the_assignment():
 
 
 def test_the_floor_falls_with_n():
-    g = torch.Generator().manual_seed(0)
+    g = rng(0)
     few, many = (diffusion.truth_floor(diffusion.ring(), n, repeats=6, generator=g) for n in (20, 300))
     assert few.shape == (6,) and many.mean() < few.mean() and (many > 0).all()
 

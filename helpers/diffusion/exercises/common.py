@@ -14,6 +14,7 @@ Function = Callable[..., Any]
 SHAPES = ((4, 3), (5,), (3, 1, 4, 4), (3, 3), (1, 2), (2, 2, 2), (6, 1))  # of a batch; 7, so that all kinds meet all
 KINDS = ("one", "each", "noisy")  # levels: a number, one for each sample, almost no data left
 STEPS = ("one", "each", "last", "some", "noisy")  # of a step: to alpha_bar_prev = 1 for all, or for some of the samples
+DIGITS = "float64 in, float64 all the way: no `.float()`, no new tensor of float32 in between."
 ROWS = "Levels (N,) belong to the samples: `diffusion.per_sample(v, x)` gives them the shape (N, 1, ..., 1)."
 
 

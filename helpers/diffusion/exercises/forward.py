@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from helpers import diffusion
-from helpers.diffusion.exercises.common import KINDS, ROWS, STEPS, Function, batches, level_for, levels_for
+from helpers.diffusion.exercises.common import DIGITS, KINDS, ROWS, STEPS, Function, batches, level_for, levels_for
 from helpers.exercises import Draw, Exercise, agree, args, holds, same
 
-DIGITS = "float64 in, float64 all the way: no `.float()`, no new tensor of float32 in between."
 PRODUCT = "alpha_bar_t is the product of all 1 - beta_s up to t: the running product of alpha, not of beta."
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from helpers import diffusion
-from helpers.diffusion.exercises.common import KINDS, ROWS, Function, batches, level_for
+from helpers.diffusion.exercises.common import DIGITS, KINDS, ROWS, Function, batches, level_for
 from helpers.exercises import Draw, Exercise, agree, args, holds, same
 
 SIGNAL, NOISE = "per_sample(a.sqrt(), x_t)", "per_sample((1 - a).sqrt(), x_t)"
@@ -80,6 +82,7 @@ score_from_noise = Exercise(
     diffusion.score_from_noise,
     checks=(
         same("is -noise / sqrt(1 - alpha_bar_t)", _noise, times=21, meaning=MINUS + ROWS),
+        same("in the precision of the noise", _noise, times=7, dtype=torch.float64, rtol=1e-11, meaning=DIGITS),
         holds("is the slope of the log-density of noised Gaussian data", _gaussian, times=14, meaning=MINUS + ROWS),
     ),
     mistakes=(
