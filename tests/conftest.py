@@ -34,6 +34,8 @@ LEFT_OUT = {  # with --gpu: in a test's name, and why
     "test_images_on_another_device": "is about devices itself",
     "test_votes_and_attack_on_the_gpu": "is about devices itself",
     "/test_cifar.py": "half precision needs a real GPU",
+    "diffusion/test_digits.py": "what the cards say, on the CPU",
+    "diffusion/test_measured.py": "what is stored, on the CPU",
     "test_breast_cancer": "a table that scikit-learn keeps on the CPU",
 }
 ON_GPU_ONLY = {f"tests/gpu/test_{name}.py": "tests/gpu/test_gpu.py runs it" for name in ("exercises", "figures")}
