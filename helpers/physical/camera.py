@@ -65,14 +65,14 @@ def draw(camera: Camera, x: Tensor, n: int = 1, *, generator: Generator | None =
     check_pictures("x", x)
     checks.whole("n", n)
     checks.drawn_on(generator, x)
-    rows, drawn = len(x) * n, []
+    rows, drawn = len(x) * n, dict[str, Tensor]()
     for name, (low, high) in camera._asdict().items():
         if not low <= high or (low != high and math.isinf(high - low)):
             raise ValueError(f"{name} of the camera must be (low, high) with low <= high, got {(low, high)}")
         u = torch.rand(rows, *DRAWN.get(name, ()), generator=generator, device=x.device, dtype=x.dtype)
-        drawn.append(torch.full_like(u, low) if low == high else low + (high - low) * u)
-    xi = torch.randn(rows, *x.shape[1:], generator=generator, device=x.device, dtype=x.dtype)
-    return Shots(*drawn, xi=xi)
+        drawn[name] = torch.full_like(u, low) if low == high else low + (high - low) * u
+    drawn["xi"] = torch.randn(rows, *x.shape[1:], generator=generator, device=x.device, dtype=x.dtype)
+    return Shots(**drawn)
 
 
 def photograph(x: Tensor, shots: Shots) -> Tensor:
