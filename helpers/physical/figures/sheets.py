@@ -1,0 +1,32 @@
+"""Figures of Lecture 8: what the camera sees."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from helpers.figures import COLOUR, Picture, figure, pictures
+
+
+def sheet(
+    seen: Tensor, titles: Sequence[str] | None = None, *, about: str = "", columns: int | None = None, width: float = 9
+) -> Picture:
+    """Pictures (N, C, H, W) as one sheet, a title above each."""
+    columns = min(columns or len(seen), len(seen))
+    rows, tall = -(-len(seen) // columns), seen.shape[2] / seen.shape[3] + (0.25 if titles else 0.05)
+    fig, axes = figure(width=width, height=0.97 * width / columns * rows * tall + (0.5 if about else 0.1))
+    pictures(axes, seen, titles, columns=columns)
+    fig.suptitle(about)
+    return fig
+
+
+def boxed(seen: Tensor, boxes: Sequence[Tensor], titles: Sequence[str], *, about: str, width: float = 12) -> Picture:
+    """Pictures (N, C, H, W) in a row, each with the boxes (F, 4) of the faces found in it."""
+    fig, axes = figure(1, len(seen), width=width, height=width / len(seen) * seen.shape[2] / seen.shape[3] + 0.9)
+    for panel, picture, found, title in zip(axes, seen, boxes, titles, strict=True):
+        panel.imshow(picture.permute(1, 2, 0).expand(-1, -1, 3).numpy(), vmin=0, vmax=1)
+        for x1, y1, x2, y2 in found.tolist():
+            panel.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=COLOUR["attack"], linewidth=2.5)
+        panel.set(xlim=(-0.5, seen.shape[3] - 0.5), ylim=(seen.shape[2] - 0.5, -0.5), title=title)
+        panel.set_axis_off()
+    fig.suptitle(about)
+    return fig
