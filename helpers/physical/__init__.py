@@ -12,7 +12,7 @@ from helpers.physical.camera import (
     draw,
     photograph,
 )
-from helpers.physical.jpeg import (
+from helpers.physical.compression import (
     jpeg,
 )
 from helpers.physical.patches import (
