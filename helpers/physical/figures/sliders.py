@@ -43,7 +43,7 @@ def _led(target: int, made: float) -> Tensor:
 @explorer(
     strength=Range(0.0, 2.0, 1.0, step=0.1, label="strength of the camera"),
     made=Choice((0.0, 0.5, 1.0, 2.0), 1.0, label="EOT was made for strength"),
-    target=Choice((2, 3, 8, 9), 3, label="target"),
+    target=Choice((0, 5, 6, 8), 8, label="target"),
     stills=({"strength": 0.0, "made": 0.0}, {"made": 0.0}, {}),
 )
 def strength(strength: float, made: float, target: int) -> Picture:
