@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from helpers import physical
 from helpers.figures import COLOUR, Picture, figure, from_any_device, label
 
 Rate = tuple[float, float, float]  # the share, and the ends of its 95 % interval
@@ -50,23 +51,29 @@ def rates(table: Mapping[str, Mapping[str, Rate]], *, about: str, title: str) ->
 
 
 @from_any_device
-def variances(ratio: Tensor, measured: Mapping[str, Tensor], expected: Mapping[str, Tensor], crossing: float) -> Picture:
+def variances(ratio: Tensor, measured: Mapping[str, Tensor], d: int, n: int) -> Picture:
     """Expected squared error of both estimators, in |g|^2, over |f| / (sigma |g|): measured (dots), derived (lines)."""
     fig, axes = figure(width=9, height=4.2)
-    for name, values in expected.items():
-        line = axes.loglog(ratio, values, color=COLOUR[OF[name]])[0]
-        axes.loglog(ratio, measured[name], "o", color=COLOUR[OF[name]], markersize=8)
-        up = name == "pairs"
-        label(line, name, at=0 if up else -1, offset=(0, 12) if up else (8, 0), ha="left")
-    axes.axvline(crossing, color=COLOUR["muted"], linestyle=":")
+    grid = np.geomspace(0.07, 14, 100)
+    for name, values in measured.items():
+        how = {"slope": 1.0, "d": d, "sigma": 1.0, "n": n, "antithetic": name == "pairs"}
+        line = axes.loglog(grid, [physical.nes_variance(value=r, **how) for r in grid], color=COLOUR[OF[name]])[0]
+        axes.plot(ratio, values, "o", color=COLOUR[OF[name]], markersize=8)
+        label(line, name, at=0 if name == "pairs" else -1, offset=(0, 12) if name == "pairs" else (-6, 0))
+    axes.axvline(physical.nes_crossover(slope=1.0, d=d, sigma=1.0), color=COLOUR["muted"], linestyle=":")
     axes.set(xlabel="|f| / (σ |g|)", ylabel="squared error / |g|²")
-    axes.set_title("Far from the boundary pairs win, near it one query for one draw does (dots: measured)")
+    axes.set_title("Near the boundary single queries win, far from it pairs do (dots: measured)")
     return fig
 
 
 @from_any_device
 def curves(
-    queries: Tensor, found: Mapping[str, Tensor], *, ylabel: str, title: str, lines: Mapping[str, float] | None = None
+    queries: Tensor,
+    found: Mapping[str, Tensor],
+    *,
+    ylabel: str,
+    title: str,
+    lines: Mapping[str, float] | None = None,
 ) -> Picture:
     """What each method has reached after so many queries (Q,), as steps; horizontal lines to compare with."""
     fig, axes = figure(width=9.5, height=4.2)
@@ -75,8 +82,8 @@ def curves(
         label(line, name)
     for name, height in (lines or {}).items():
         line = axes.plot((queries[0], queries[-1]), (height, height), ":", color=COLOUR["bound"])[0]
-        label(line, name, at=0, offset=(4, 9))
-    axes.set(xlabel="queries", ylabel=ylabel, title=title)
+        label(line, name, at=0, offset=(4, -9))
+    axes.set(xlabel="queries", ylabel=ylabel, title=title, xscale="log")
     return fig
 
 

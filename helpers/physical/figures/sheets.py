@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from helpers.figures import COLOUR, Picture, figure, pictures
@@ -19,14 +20,20 @@ def sheet(
     return fig
 
 
+def show(panel: Axes, picture: Tensor, boxes: Tensor) -> None:
+    """One picture (C, H, W) with the boxes (F, 4) of the faces found in it."""
+    panel.imshow(picture.permute(1, 2, 0).expand(-1, -1, 3).numpy(), vmin=0, vmax=1)
+    for x1, y1, x2, y2 in boxes.tolist():
+        panel.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=COLOUR["truth"], linewidth=2.5)
+    panel.set(xlim=(-0.5, picture.shape[2] - 0.5), ylim=(picture.shape[1] - 0.5, -0.5))
+    panel.set_axis_off()
+
+
 def boxed(seen: Tensor, boxes: Sequence[Tensor], titles: Sequence[str], *, about: str, width: float = 12) -> Picture:
     """Pictures (N, C, H, W) in a row, each with the boxes (F, 4) of the faces found in it."""
     fig, axes = figure(1, len(seen), width=width, height=width / len(seen) * seen.shape[2] / seen.shape[3] + 0.9)
     for panel, picture, found, title in zip(axes, seen, boxes, titles, strict=True):
-        panel.imshow(picture.permute(1, 2, 0).expand(-1, -1, 3).numpy(), vmin=0, vmax=1)
-        for x1, y1, x2, y2 in found.tolist():
-            panel.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=COLOUR["attack"], linewidth=2.5)
-        panel.set(xlim=(-0.5, seen.shape[3] - 0.5), ylim=(seen.shape[2] - 0.5, -0.5), title=title)
-        panel.set_axis_off()
+        show(panel, picture, found)
+        panel.set_title(title)
     fig.suptitle(about)
     return fig

@@ -1,14 +1,16 @@
 """Sliders of Lecture 8: a camera that grows stronger, a patch that is moved about, a face that comes out of queries."""
 
+import math
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
-from helpers import attacks, checkpoints, data, physical, runtime
+from helpers import attacks, checkpoints, data, faceid, physical, runtime
 from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure, pictures
-from helpers.physical import Camera
+from helpers.physical import Camera, stored
 from helpers.physical.figures.rates import dots
+from helpers.physical.figures.sheets import show
 
 SHOTS = 40
 
@@ -62,4 +64,44 @@ def strength(strength: float, made: float, target: int) -> Picture:
     left.set_title("photographs, and what they are taken for")
     dots(right, found)
     right.set(title=f"seen as {target} in {SHOTS} shots: {found[name].rate:.2f}", xlim=(-0.03, 1.03))
+    return fig
+
+
+@lru_cache(maxsize=1)
+def _unseen() -> tuple[nn.Module, Tensor, Tensor, dict[str, Tensor]]:
+    """The detector, four people whom no patch was made on, their landmarks, and the patches of both cheeks."""
+    faces = stored.people().take(slice(stored.SEEN, stored.SEEN + 4), slice(0, 1))
+    cheeks = checkpoints.load("patch_vanish", "cpu")()
+    worn = {"made": cheeks, **physical.controls(cheeks, runtime.generator(2, "cpu"))}
+    return faceid.pretrained("cpu")[0], faces.x[:, 0], faces.landmarks[:, 0], worn
+
+
+@explorer(
+    patch=Choice(("made", "random", "grey"), "made", label="patches"),
+    person=Choice((1, 2, 3, 4), 1, label="person"),
+    aside=Range(-0.5, 0.5, 0.0, step=0.05, label="to the side, in eye distances"),
+    down=Range(-0.8, 0.4, 0.0, step=0.05, label="down, in eye distances"),
+    size=Range(0.4, 1.6, 1.0, step=0.05, label="size"),
+    turn=Range(-45, 45, 0, step=5, label="turned, °"),
+    stills=({"patch": "grey"}, {}, {"down": -0.4}),
+)
+def place(patch: str, person: int, aside: float, down: float, size: float, turn: float) -> Picture:
+    """The cheek patches moved about on a face that they were not made on, and what the whole cascade says."""
+    mtcnn, faces, landmarks, worn = _unseen()
+    x, marks = faces[person - 1 : person], landmarks[person - 1 : person]
+    for pixels, at in zip(worn[patch], physical.CHEEKS, strict=True):
+        there = at._replace(x=at.x + aside, y=at.y + down, width=size * at.width, height=size * at.height)
+        grid = physical.on_face(marks, there, (x.shape[2], x.shape[3]))
+        angle = torch.tensor(math.radians(turn))
+        around = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+        x = physical.stick(x, pixels, grid @ around)
+    score = physical.best_score(mtcnn, x).item()
+    fig, (left, right) = figure(1, 2, width=7.5, height=3.9, width_ratios=(1, 0.8))
+    with torch.no_grad():
+        show(left, x[0], faceid.detect(mtcnn, x).boxes)
+    left.set_title("found" if score > 0.7 else "no face")
+    right.bar([0], [score], color=COLOUR["attack" if score <= 0.7 else "truth"], width=0.5)
+    right.axhline(0.7, color=COLOUR["data"], linestyle=":")
+    right.annotate("its threshold, 0.7", (0.45, 0.72), ha="right", va="bottom")
+    right.set(ylim=(0, 1.02), xlim=(-0.5, 0.5), xticks=(), title=f"best score of the last network: {score:.2f}")
     return fig
