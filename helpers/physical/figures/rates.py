@@ -11,7 +11,8 @@ from helpers.figures import COLOUR, Picture, figure, from_any_device, label
 
 Rate = tuple[float, float, float]  # the share, and the ends of its 95 % interval
 OF = {  # the same colours in every figure of the lecture
-    "no patch": "truth", "nothing": "truth", "clean": "truth", "grey": "muted", "random": "second", "patch": "attack",
+    "no patch": "truth", "nothing": "truth", "clean": "truth", "grey": "muted", "random": "second", "black": "data",
+    "60 steps": "attack", "600 steps": "attack", "patch": "attack",
     "sticker": "attack", "without EOT": "third", "with EOT": "attack", "as it is": "third", "adaptive": "attack",
     "plain": "third", "pairs": "model", "NES, plain": "third", "NES, pairs": "model", "square": "attack",
 }  # fmt: skip
