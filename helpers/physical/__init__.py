@@ -15,6 +15,25 @@ from helpers.physical.camera import (
 from helpers.physical.compression import (
     jpeg,
 )
+from helpers.physical.defence import (
+    FILTERS,
+    defended,
+    left_by_patches,
+    patch_attack,
+    squares,
+    straight_through,
+    train_against_patches,
+)
+from helpers.physical.eot import (
+    Success,
+    eot_attack,
+    expectation_over_transformation,
+    fooled,
+    ladder,
+    sample_study,
+    shot_gradients,
+    success_rate,
+)
 from helpers.physical.patches import (
     apply_patch,
     grey_patch,
@@ -43,8 +62,10 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "LADDER", "PRINTABLE", "Camera", "Shots", "apply_patch", "blur", "colour", "draw", "grey_patch", "jpeg", "noisy",
-    "non_printability_score", "perspective", "photograph", "place", "printable_colours", "quantised", "random_patch",
-    "rotate_scale", "rotation", "round_through", "smooth_mask", "tilt", "total_variation",
-    "total_variation_subgradient", "warp",
+    "FILTERS", "LADDER", "PRINTABLE", "Camera", "Shots", "Success", "apply_patch", "blur", "colour", "defended",
+    "draw", "eot_attack", "expectation_over_transformation", "fooled", "grey_patch", "jpeg", "ladder",
+    "left_by_patches", "noisy", "non_printability_score", "patch_attack", "perspective", "photograph", "place",
+    "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "sample_study",
+    "shot_gradients", "smooth_mask", "squares", "straight_through", "success_rate", "tilt", "total_variation",
+    "total_variation_subgradient", "train_against_patches", "warp",
 ]  # fmt: skip
