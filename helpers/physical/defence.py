@@ -25,13 +25,14 @@ FILTERS: dict[str, Filter] = {
 }
 
 
-def straight_through(f: Filter) -> Filter:
-    r"""x -> f(x), with the gradient of x: what is rounded, cut or compressed passes the gradient on as if untouched.
+def straight_through(f: Filter, x: Tensor) -> Tensor:
+    r"""f(x) to the last bit, with the gradient of x, whatever that of f is: what is rounded, cut or compressed passes
+    the gradient on as if nothing had been done.
 
-    Backward pass differentiable approximation (BPDA) with the identity: right where f(x) is near x.
+    Backward pass differentiable approximation (BPDA) by the identity: right where f(x) is near x.
     Athalye, Carlini & Wagner 2018, section 4.1.
     """
-    return lambda x: f(x).detach() + (x - x.detach())
+    return f(x).detach() + (x - x.detach())
 
 
 def defended(model: Model, f: Filter) -> Model:

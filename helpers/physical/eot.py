@@ -116,20 +116,23 @@ def ladder(
     shots: int,
     attacker: Generator,
     judge: Generator,
+    targeted: bool = False,
 ) -> dict[str, dict[str, Success]]:
     """How often photographs are misread at each rung of LADDER: of the pictures, with +-eps at random in each pixel,
     with PGD (which knows no camera), and with `eot_attack` through the camera of this rung; as many steps for both.
 
     shots of each picture, drawn from `judge`, the same for the four; the attacks draw theirs from `attacker`.
+    targeted: how often they are read as y, the label wanted.
     """
     signs = torch.rand(x.shape, generator=attacker, device=x.device, dtype=x.dtype) < 0.5
-    pgd = pgd_linf(model, x, y, eps=eps, steps=steps, generator=attacker)
+    pgd = pgd_linf(model, x, y, eps=eps, steps=steps, targeted=targeted, generator=attacker)
     found: dict[str, dict[str, Success]] = {}
     for name, camera in LADDER.items():
-        eot = eot_attack(model, x, y, eps=eps, camera=camera, samples=samples, steps=steps, generator=attacker)
+        options = {"eps": eps, "camera": camera, "samples": samples, "steps": steps, "targeted": targeted}
+        eot = eot_attack(model, x, y, **options, generator=attacker)
         given = {"clean": x, "random": (x + eps * torch.where(signs, 1, -1)).clamp(0, 1), "PGD": pgd, "EOT": eot}
         seen = draw(camera, x, shots, generator=judge)
-        found[name] = {who: success_rate(fooled(model, z, y, seen)) for who, z in given.items()}
+        found[name] = {who: success_rate(fooled(model, z, y, seen) ^ targeted) for who, z in given.items()}
     return found
 
 
