@@ -12,6 +12,27 @@ from helpers.physical.camera import (
     draw,
     photograph,
 )
+from helpers.physical.detector import (
+    best_score,
+    controls,
+    lost,
+    lost_rates,
+    only_face,
+    vanish,
+    vanishing_loss,
+)
+from helpers.physical.identity import (
+    ENROLLED,
+    JUDGED,
+    MADE,
+    cosine,
+    cosines_seen,
+    dodging_loss,
+    impersonation_loss,
+    sticker_loss,
+    template,
+    threshold,
+)
 from helpers.physical.jpeg import (
     jpeg,
 )
@@ -29,6 +50,18 @@ from helpers.physical.printing import (
     total_variation,
     total_variation_subgradient,
 )
+from helpers.physical.sticker import (
+    CHEEKS,
+    FOREHEAD,
+    Place,
+    arc_length,
+    eot_patches,
+    flattened,
+    frame,
+    on_face,
+    stick,
+    wear,
+)
 from helpers.physical.transforms import (
     blur,
     colour,
@@ -43,8 +76,11 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "LADDER", "PRINTABLE", "Camera", "Shots", "apply_patch", "blur", "colour", "draw", "grey_patch", "jpeg", "noisy",
-    "non_printability_score", "perspective", "photograph", "place", "printable_colours", "quantised", "random_patch",
-    "rotate_scale", "rotation", "round_through", "smooth_mask", "tilt", "total_variation",
-    "total_variation_subgradient", "warp",
+    "CHEEKS", "ENROLLED", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place", "Shots",
+    "apply_patch", "arc_length", "best_score", "blur", "colour", "controls", "cosine", "cosines_seen", "dodging_loss",
+    "draw", "eot_patches", "flattened", "frame", "grey_patch", "impersonation_loss", "jpeg", "lost", "lost_rates",
+    "noisy", "non_printability_score", "on_face", "only_face", "perspective", "photograph", "place",
+    "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "smooth_mask",
+    "stick", "sticker_loss", "template", "threshold", "tilt", "total_variation", "total_variation_subgradient",
+    "vanish", "vanishing_loss", "warp", "wear",
 ]  # fmt: skip

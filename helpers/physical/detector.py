@@ -1,6 +1,6 @@
-"""Patches that make the cascade of lecture 2 lose a face, and how often it does: asked as a whole, by its thresholds."""
+"""Patches with which the cascade of lecture 2 loses a face, and how often: asked whole, at its own thresholds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from helpers import faceid
-from helpers.physical.camera import Camera, draw, photograph
+from helpers.physical.camera import Camera, Shots, draw, photograph
 from helpers.physical.eot import Success, success_rate
 from helpers.physical.patches import grey_patch, random_patch
 from helpers.physical.sticker import CHEEKS, Place, eot_patches, wear
 
 THRESHOLDS = (0.6, 0.7, 0.7)  # of `faceid.detect`
-MIN_SIDE = 20
+MIN_SIDE = 20  # as `faceid.detect` has it
 
 
 def only_face(mtcnn: faceid.Mtcnn, x: Tensor, *, min_side: float = MIN_SIDE) -> faceid.Faces:
@@ -56,3 +56,81 @@ def vanishing_loss(
         z = faceid.in_parts(network, faceid.crops(x, boxes, picture, side))[:, 0]
         loss = loss.index_add(0, picture, weights[k] * F.relu(z - odds[k]))
     return loss
+
+
+def vanish(
+    mtcnn: faceid.Mtcnn,
+    x: Tensor,
+    landmarks: Tensor,
+    *,
+    camera: Camera,
+    steps: int,
+    places: Sequence[Place] = CHEEKS,
+    side: int = 24,
+    generator: Generator | None = None,
+    **settings: Any,
+) -> Tensor:
+    """Patches (K, C, side, side), one for each place, with which the detector loses the faces x (N, C, H, W): grey at
+    first, then `eot_patches` (which takes the settings) on `vanishing_loss`. Kaziakhmedov et al. 2019, section 4.
+    """
+    start = x.new_full((len(places), x.shape[1], side, side), 0.5)
+
+    def loss(photographs: Tensor, _: Tensor) -> Tensor:
+        return vanishing_loss(mtcnn, photographs)
+
+    settings |= {"camera": camera, "steps": steps, "start": start, "generator": generator}
+    return eot_patches(loss, x, landmarks, places, **settings)
+
+
+@torch.no_grad()
+def lost(mtcnn: faceid.Mtcnn, x: Tensor, shots: Shots, **settings: Any) -> Tensor:
+    """In which photographs of the pictures x (N, ...) the whole cascade finds nothing at all, nowhere: (N, n) of bool
+    for N n shots. It is asked by `detect`, at its own thresholds unless the settings say others."""
+    z = photograph(x, shots)
+    faces = faceid.detect(mtcnn, z, **settings)
+    return (torch.bincount(faces.picture, minlength=len(z)) == 0).view(len(x), -1)
+
+
+@torch.no_grad()
+def best_score(mtcnn: faceid.Mtcnn, x: Tensor, *, min_side: float = MIN_SIDE) -> Tensor:
+    """The largest score that network O gives to a window which P and R let through, 0 where there is none: (N,).
+
+    The picture x (N, ...) is lost if and only if it is at most 0.7.
+    """
+    faces = faceid.detect(mtcnn, x, min_side=min_side, thresholds=(*THRESHOLDS[:2], 0.0))
+    return x.new_zeros(len(x)).scatter_reduce(0, faces.picture, faces.scores, "amax")
+
+
+def controls(patches: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    """Patches of the same size for the same places: grey, random, black."""
+    return {
+        "grey": grey_patch(patches),
+        "random": random_patch(patches, generator=generator),
+        "black": torch.zeros_like(patches),
+    }
+
+
+def lost_rates(
+    mtcnn: faceid.Mtcnn,
+    x: Tensor,
+    landmarks: Tensor,
+    worn: Mapping[str, Tensor | None],
+    *,
+    places: Sequence[Place] = CHEEKS,
+    camera: Camera,
+    n: int = 1,
+    people: int | None = None,
+    generator: Generator | None = None,
+) -> dict[str, Success]:
+    """How often the face is lost with each of the named patches (None: without any), over the same shots for all.
+
+    x (N, ...) of `people` people, as many pictures of each, one person after the other; unless given, N. The intervals
+    are over people and shots drawn anew.
+    """
+    shots = draw(camera, x, n, generator=generator)
+    found = {}
+    for name, patches in worn.items():
+        pictures = x if patches is None else wear(x, landmarks, patches, places)
+        hits = lost(mtcnn, pictures, shots)
+        found[name] = success_rate(hits.view(people or len(x), -1))
+    return found

@@ -44,7 +44,7 @@ def arc_length(x: Tensor, k: float) -> Tensor:
 
 
 def flattened(seen: Tensor, bend: float, pitch: float) -> Tensor:
-    r"""The point (s, y) of the flat paper that is seen at (X, Y):  s = arc_length(X),  y = (Y - k X^2 sin phi) / cos phi.
+    r"""Where on the flat paper one looks at (X, Y):  s = arc_length(X, k),  y = (Y - k X^2 sin phi) / cos phi.
 
     The other way: (s, y) lies on the cylinder at (x, y, -k x^2), which is turned by phi around the x-axis and seen
     from far away, X = x, Y = y cos phi + k x^2 sin phi. Bend and pitch 0 change nothing, exactly. (..., 2) -> (..., 2).
@@ -96,10 +96,24 @@ def stick(x: Tensor, patch: Tensor, grid: Tensor) -> Tensor:
     return apply_patch(x, seen, mask)
 
 
+def check_faces(x: Tensor, landmarks: Tensor) -> None:
+    """Raise ValueError unless there are pictures x (N, C, H, W) and five landmarks in each."""
+    if len(x) == 0:
+        raise ValueError("x must show faces, got no pictures: there is no face to attack")
+    if landmarks.shape != (len(x), 5, 2):
+        raise ValueError(f"landmarks must be five points for each of {len(x)} pictures, got {tuple(landmarks.shape)}")
+
+
 def wear(x: Tensor, landmarks: Tensor, patches: Tensor, places: Sequence[Place]) -> Tensor:
-    """The pictures x (N, C, H, W) with patch k, of patches (K, C, h, w), at place k of each face."""
+    """The pictures x (N, C, H, W) with patch k, of patches (K, C, h, w), at place k of each face.
+
+    Raises ValueError for x without pictures, landmarks of other than one face in each, or other than one patch a place.
+    """
+    check_faces(x, landmarks)
     if len(patches) != len(places):
-        raise ValueError(f"patches must be one for each of {len(places)} places, got {tuple(patches.shape)}")
+        raise ValueError(
+            f"patches must be (K, C, h, w), K = {len(places)} as there are places, got {tuple(patches.shape)}"
+        )
     for patch, place in zip(patches, places, strict=True):
         x = stick(x, patch, on_face(landmarks, place, (x.shape[2], x.shape[3])))
     return x
@@ -120,7 +134,7 @@ def eot_patches(
     generator: Generator | None = None,
 ) -> Tensor:
     r"""min over p in [0, 1] of E_{x, t} L(t(wear(x, p))) + penalty(p): Adam, a batch of pictures and shots drawn anew
-    at each step, steps sizes from `step` along a cosine to 0; p is clipped after each step.
+    at each step, step sizes from `step` along a cosine to 0; p is clipped after each step.
 
     loss maps photographs (batch, ...) and the rows of x that they show (batch,) to (batch,). start (K, C, h, w) is the
     first p, which is not changed. Raises ValueError for steps or batch < 1, or where x has no pictures.
@@ -129,6 +143,7 @@ def eot_patches(
     checks.whole("steps", steps)
     checks.whole("batch", batch)
     checks.drawn_on(generator, x)
+    check_faces(x, landmarks)
     p = start.detach().clone().requires_grad_()
     adam = torch.optim.Adam([p], step)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
