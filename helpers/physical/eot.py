@@ -2,7 +2,7 @@ r"""Expectation over transformation: an attack on all photographs at once, and i
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -128,7 +128,13 @@ def ladder(
     pgd = pgd_linf(model, x, y, eps=eps, steps=steps, targeted=targeted, generator=attacker)
     found: dict[str, dict[str, Success]] = {}
     for name, camera in LADDER.items():
-        options = {"eps": eps, "camera": camera, "samples": samples, "steps": steps, "targeted": targeted}
+        options: dict[str, Any] = {
+            "eps": eps,
+            "camera": camera,
+            "samples": samples,
+            "steps": steps,
+            "targeted": targeted,
+        }
         eot = eot_attack(model, x, y, **options, generator=attacker)
         given = {"clean": x, "random": (x + eps * torch.where(signs, 1, -1)).clamp(0, 1), "PGD": pgd, "EOT": eot}
         seen = draw(camera, x, shots, generator=judge)
