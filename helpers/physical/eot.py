@@ -125,7 +125,8 @@ def ladder(
     targeted: how often they are read as y, the label wanted.
     """
     signs = torch.rand(x.shape, generator=attacker, device=x.device, dtype=x.dtype) < 0.5
-    pgd = pgd_linf(model, x, y, eps=eps, steps=steps, targeted=targeted, generator=attacker)
+    options: dict[str, Any] = {"eps": eps, "steps": steps, "targeted": targeted, "generator": attacker}
+    pgd = pgd_linf(model, x, y, **options)
     found: dict[str, dict[str, Success]] = {}
     for name, camera in LADDER.items():
         options: dict[str, Any] = {
