@@ -25,6 +25,7 @@ from helpers.physical.identity import (
     ENROLLED,
     JUDGED,
     MADE,
+    Verdicts,
     cosine,
     cosines_seen,
     dodging_loss,
@@ -32,6 +33,8 @@ from helpers.physical.identity import (
     sticker_loss,
     template,
     threshold,
+    verdicts,
+    worn_verdicts,
 )
 from helpers.physical.jpeg import (
     jpeg,
@@ -76,11 +79,11 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "CHEEKS", "ENROLLED", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place", "Shots",
+    "CHEEKS", "ENROLLED", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place", "Shots", "Verdicts",
     "apply_patch", "arc_length", "best_score", "blur", "colour", "controls", "cosine", "cosines_seen", "dodging_loss",
     "draw", "eot_patches", "flattened", "frame", "grey_patch", "impersonation_loss", "jpeg", "lost", "lost_rates",
     "noisy", "non_printability_score", "on_face", "only_face", "perspective", "photograph", "place",
     "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "smooth_mask",
     "stick", "sticker_loss", "template", "threshold", "tilt", "total_variation", "total_variation_subgradient",
-    "vanish", "vanishing_loss", "warp", "wear",
+    "vanish", "vanishing_loss", "verdicts", "warp", "wear", "worn_verdicts",
 ]  # fmt: skip

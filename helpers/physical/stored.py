@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 
 from helpers import faceid
 from helpers.faceid import stored as described
+from helpers.physical import identity
 from helpers.physical.camera import LADDER
 from helpers.physical.detector import controls, lost_rates
 from helpers.physical.sticker import CHEEKS
@@ -51,6 +52,11 @@ def cheek_patches() -> Patch:
     return Patch(len(CHEEKS), 1, 24, 24)
 
 
+def forehead_sticker() -> Patch:
+    """One, for the place FOREHEAD."""
+    return Patch(1, 1, 24, 64)
+
+
 def measure_vanish(model: nn.Module) -> dict[str, float]:
     """Of two photographs of two pictures of each of the people 20 to 39: the share without a face."""
     patches, judged = model().cpu(), people().take(slice(SEEN, 40), slice(0, 10, 5))
@@ -59,3 +65,27 @@ def measure_vanish(model: nn.Module) -> dict[str, float]:
     mtcnn = faceid.pretrained("cpu")[0]
     rates = lost_rates(mtcnn, x, landmarks, worn, camera=CAMERA, n=2, people=SEEN, generator=Generator().manual_seed(1))
     return {f"lost_{name}": value.rate for name, value in rates.items()}
+
+
+def system() -> float:
+    """The threshold on the cosine at which people 0 to 19 are taken for one another with the probability FAR."""
+    return identity.threshold(people().descriptors[:SEEN], FAR)
+
+
+def measure_dodge(model: nn.Module) -> dict[str, float]:
+    """Of a photograph of each of the pictures JUDGED of the people 20 to 39: the share that is taken for another."""
+    sticker, everybody = model().cpu(), people().take(slice(SEEN, 40))
+    x, landmarks, _ = everybody.take(slice(None), identity.JUDGED)
+    own = identity.template(everybody.descriptors[:, identity.ENROLLED])
+    worn = {"none": None, "sticker": sticker} | controls(sticker, Generator().manual_seed(2))
+    mtcnn, resnet = faceid.pretrained("cpu")
+    found = identity.worn_verdicts(
+        mtcnn, resnet, (x, landmarks, own), worn, system(), camera=CAMERA, generator=Generator().manual_seed(1)
+    )
+    return {f"rejected_{name}": value.rejected.rate for name, value in found.items()}
+
+
+def targets(everybody: People) -> Tensor:
+    """For each person the other one who looks most like them, by the pictures MADE, which the attacker has: (P,)."""
+    v = identity.template(everybody.descriptors[:, identity.MADE])
+    return (v @ v.T).fill_diagonal_(-1).argmax(1)
