@@ -12,6 +12,18 @@ from helpers.physical.camera import (
     draw,
     photograph,
 )
+from helpers.physical.compression import (
+    jpeg,
+)
+from helpers.physical.defence import (
+    FILTERS,
+    defended,
+    left_by_patches,
+    patch_attack,
+    squares,
+    straight_through,
+    train_against_patches,
+)
 from helpers.physical.detector import (
     best_score,
     controls,
@@ -20,6 +32,16 @@ from helpers.physical.detector import (
     only_face,
     vanish,
     vanishing_loss,
+)
+from helpers.physical.eot import (
+    Success,
+    eot_attack,
+    expectation_over_transformation,
+    fooled,
+    ladder,
+    sample_study,
+    shot_gradients,
+    success_rate,
 )
 from helpers.physical.identity import (
     ENROLLED,
@@ -35,9 +57,6 @@ from helpers.physical.identity import (
     threshold,
     verdicts,
     worn_verdicts,
-)
-from helpers.physical.jpeg import (
-    jpeg,
 )
 from helpers.physical.patches import (
     apply_patch,
@@ -79,11 +98,14 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "CHEEKS", "ENROLLED", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place", "Shots", "Verdicts",
-    "apply_patch", "arc_length", "best_score", "blur", "colour", "controls", "cosine", "cosines_seen", "dodging_loss",
-    "draw", "eot_patches", "flattened", "frame", "grey_patch", "impersonation_loss", "jpeg", "lost", "lost_rates",
-    "noisy", "non_printability_score", "on_face", "only_face", "perspective", "photograph", "place",
-    "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "smooth_mask",
-    "stick", "sticker_loss", "template", "threshold", "tilt", "total_variation", "total_variation_subgradient",
-    "vanish", "vanishing_loss", "verdicts", "warp", "wear", "worn_verdicts",
+    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place", "Shots",
+    "Success", "Verdicts", "apply_patch", "arc_length", "best_score", "blur", "colour", "controls", "cosine",
+    "cosines_seen", "defended", "dodging_loss", "draw", "eot_attack", "eot_patches", "expectation_over_transformation",
+    "flattened", "fooled", "frame", "grey_patch", "impersonation_loss", "jpeg", "ladder", "left_by_patches", "lost",
+    "lost_rates", "noisy", "non_printability_score", "on_face", "only_face", "patch_attack", "perspective",
+    "photograph", "place", "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation",
+    "round_through", "sample_study", "shot_gradients", "smooth_mask", "squares", "stick", "sticker_loss",
+    "straight_through", "success_rate", "template", "threshold", "tilt", "total_variation",
+    "total_variation_subgradient", "train_against_patches", "vanish", "vanishing_loss", "verdicts", "warp", "wear",
+    "worn_verdicts",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from helpers import checks
 from helpers.faceid.pictures import check_pictures
-from helpers.physical.jpeg import jpeg
+from helpers.physical.compression import jpeg
 from helpers.physical.transforms import blur, colour, noisy, rotation, tilt, warp
 
 Range = tuple[float, float]
