@@ -6,14 +6,54 @@ transformation returns its picture to the last bit.
 """
 
 from helpers.physical.camera import (
-    LADDER,
     Camera,
+    LADDER,
     Shots,
     draw,
     photograph,
 )
 from helpers.physical.compression import (
     jpeg,
+)
+from helpers.physical.defence import (
+    FILTERS,
+    defended,
+    left_by_patches,
+    patch_attack,
+    squares,
+    straight_through,
+    train_against_patches,
+)
+from helpers.physical.detector import (
+    best_score,
+    controls,
+    lost,
+    lost_rates,
+    only_face,
+    vanish,
+    vanishing_loss,
+)
+from helpers.physical.eot import (
+    Success,
+    eot_attack,
+    expectation_over_transformation,
+    fooled,
+    ladder,
+    sample_study,
+    shot_gradients,
+    success_rate,
+)
+from helpers.physical.identity import (
+    Verdicts,
+    cosine,
+    cosines_seen,
+    dodging_loss,
+    impersonation_loss,
+    sticker_loss,
+    template,
+    threshold,
+    verdicts,
+    worn_verdicts,
 )
 from helpers.physical.patches import (
     apply_patch,
@@ -29,6 +69,18 @@ from helpers.physical.printing import (
     total_variation,
     total_variation_subgradient,
 )
+from helpers.physical.sticker import (
+    CHEEKS,
+    FOREHEAD,
+    Place,
+    arc_length,
+    eot_patches,
+    flattened,
+    frame,
+    on_face,
+    stick,
+    wear,
+)
 from helpers.physical.transforms import (
     blur,
     colour,
@@ -43,8 +95,13 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "LADDER", "PRINTABLE", "Camera", "Shots", "apply_patch", "blur", "colour", "draw", "grey_patch", "jpeg", "noisy",
-    "non_printability_score", "perspective", "photograph", "place", "printable_colours", "quantised", "random_patch",
-    "rotate_scale", "rotation", "round_through", "smooth_mask", "tilt", "total_variation",
-    "total_variation_subgradient", "warp",
+    "CHEEKS", "FILTERS", "FOREHEAD", "LADDER", "PRINTABLE", "Camera", "Place", "Shots", "Success", "Verdicts",
+    "apply_patch", "arc_length", "best_score", "blur", "colour", "controls", "cosine", "cosines_seen", "defended",
+    "dodging_loss", "draw", "eot_attack", "eot_patches", "expectation_over_transformation", "flattened", "fooled",
+    "frame", "grey_patch", "impersonation_loss", "jpeg", "ladder", "left_by_patches", "lost", "lost_rates", "noisy",
+    "non_printability_score", "on_face", "only_face", "patch_attack", "perspective", "photograph", "place",
+    "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "sample_study",
+    "shot_gradients", "smooth_mask", "squares", "stick", "sticker_loss", "straight_through", "success_rate",
+    "template", "threshold", "tilt", "total_variation", "total_variation_subgradient", "train_against_patches",
+    "vanish", "vanishing_loss", "verdicts", "warp", "wear", "worn_verdicts",
 ]  # fmt: skip

@@ -1,17 +1,18 @@
 r"""Expectation over transformation: an attack on all photographs at once, and its success on photographs never seen."""
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from helpers import checks
+from helpers.attacks.pgd import pgd_linf
 from helpers.attacks.projections import Eps, clip_linf, per_image, random_in_ball
 from helpers.attacks.team import exact_interval
 from helpers.attacks.threat import Loss, Model, attack, cross_entropy, evaluating
-from helpers.physical.camera import Camera, Shots, draw, photograph
+from helpers.physical.camera import LADDER, Camera, Shots, draw, photograph
 
 
 def expectation_over_transformation(loss: Callable[[Tensor], Tensor], x: Tensor, shots: Shots) -> Tensor:
@@ -86,8 +87,81 @@ def success_rate(hits: Tensor, confidence: float = 0.95) -> Success:
 
 
 @torch.no_grad()
-def fooled(model: Model, x: Tensor, y: Tensor, camera: Camera, n: int, *, generator: Generator | None = None) -> Tensor:
-    """Which of n photographs of each picture are not taken for y: (N, ...), (N,) -> (N, n) of bool."""
-    photographs = photograph(x, draw(camera, x, n, generator=generator))
+def fooled(model: Model, x: Tensor, y: Tensor, shots: Shots) -> Tensor:
+    """Which of the n photographs of each picture are not taken for y: (N, ...), (N,), N n shots -> (N, n) of bool."""
     with evaluating(model):
-        return model(photographs).argmax(1).view(len(x), n) != y[:, None]
+        return model(photograph(x, shots)).argmax(1).view(len(x), -1) != y[:, None]
+
+
+def shot_gradients(loss: Callable[[Tensor], Tensor], x: Tensor, shots: Shots) -> Tensor:
+    """The gradients of L(t_k(x)) at x, one for each shot: (N, C, H, W), N n shots -> (N, n, C, H, W).
+
+    Their mean over n is the gradient of `expectation_over_transformation`; their spread says what n is enough.
+    """
+    n = len(shots.angle) // len(x)
+    with torch.enable_grad():
+        rows = x.detach().repeat_interleave(n, 0).requires_grad_()
+        (g,) = torch.autograd.grad(loss(photograph(rows, shots)).sum(), rows)
+    return g.unflatten(0, (len(x), n))
+
+
+def ladder(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    samples: int,
+    steps: int,
+    shots: int,
+    attacker: Generator,
+    judge: Generator,
+    targeted: bool = False,
+) -> dict[str, dict[str, Success]]:
+    """How often photographs are misread at each rung of LADDER: of the pictures, with +-eps at random in each pixel,
+    with PGD (which knows no camera), and with `eot_attack` through the camera of this rung; as many steps for both.
+
+    shots of each picture, drawn from `judge`, the same for the four; the attacks draw theirs from `attacker`.
+    targeted: how often they are read as y, the label wanted.
+    """
+    signs = torch.rand(x.shape, generator=attacker, device=x.device, dtype=x.dtype) < 0.5
+    options: dict[str, Any] = {"eps": eps, "steps": steps, "targeted": targeted, "generator": attacker}
+    pgd = pgd_linf(model, x, y, **options)
+    found: dict[str, dict[str, Success]] = {}
+    for name, camera in LADDER.items():
+        options: dict[str, Any] = {
+            "eps": eps,
+            "camera": camera,
+            "samples": samples,
+            "steps": steps,
+            "targeted": targeted,
+        }
+        eot = eot_attack(model, x, y, **options, generator=attacker)
+        given = {"clean": x, "random": (x + eps * torch.where(signs, 1, -1)).clamp(0, 1), "PGD": pgd, "EOT": eot}
+        seen = draw(camera, x, shots, generator=judge)
+        found[name] = {who: success_rate(fooled(model, z, y, seen) ^ targeted) for who, z in given.items()}
+    return found
+
+
+def sample_study(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    camera: Camera,
+    plans: Sequence[tuple[int, int]],
+    shots: int,
+    attacker: Generator,
+    judge: Generator,
+) -> dict[tuple[int, int], Success]:
+    """How often photographs are misread after `eot_attack` by each plan (samples, steps): samples * steps gradients.
+
+    All plans are judged by the same shots, drawn from `judge`, and attack from one state of `attacker`.
+    """
+    seen, found = draw(camera, x, shots, generator=judge), dict[tuple[int, int], Success]()
+    for samples, steps in plans:
+        again = attacker.clone_state()
+        z = eot_attack(model, x, y, eps=eps, camera=camera, samples=samples, steps=steps, generator=again)
+        found[samples, steps] = success_rate(fooled(model, z, y, seen))
+    return found

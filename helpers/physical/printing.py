@@ -33,9 +33,7 @@ def non_printability_score(p: Tensor, printable: Tensor) -> Tensor:
     points away from the nearest one. Raises ValueError for other shapes or NaN.
     Thys et al. 2019; Sharif et al. 2016 take the product over k in place of the minimum.
     """
-    _check_patch(p)
-    if printable.ndim != 2 or len(printable) == 0 or printable.shape[1] != p.shape[-3]:
-        raise ValueError(f"printable must be colours (K, {p.shape[-3]}), got {tuple(printable.shape)}")
+    _check_colours(p, printable)
     apart = p.movedim(-3, -1)[..., None, :] - printable.to(p)  # (..., h, w, K, C)
     return apart.norm(dim=-1).amin(-1).sum((-2, -1))
 
@@ -84,6 +82,12 @@ def smooth_mask(height: int, width: int, edge: float) -> Tensor:
 
 def _differences(p: Tensor) -> tuple[Tensor, Tensor]:
     return p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
+
+
+def _check_colours(p: Tensor, printable: Tensor) -> None:
+    _check_patch(p)
+    if printable.ndim != 2 or len(printable) == 0 or printable.shape[1] != p.shape[-3]:
+        raise ValueError(f"printable must be colours (K, {p.shape[-3]}), got {tuple(printable.shape)}")
 
 
 def _check_patch(p: Tensor) -> None:

@@ -1,0 +1,91 @@
+"""The patches that take longer to make than a cell may run, as networks of no layers: they have recipe and card."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from helpers import faceid
+from helpers.faceid import stored as described
+from helpers.physical import identity
+from helpers.physical.camera import LADDER
+from helpers.physical.detector import controls, lost_rates
+from helpers.physical.sticker import CHEEKS
+
+SEEN = 20  # patches are made on the first 20 people of AT&T, judged on the other 20
+CAMERA = LADDER["perspective"]
+FAR = 0.01  # the share of strangers that the system accepts
+
+
+class People(NamedTuple):
+    """Ten pictures of each of P people: x (P, 10, 1, H, W), landmarks (P, 10, 5, 2), descriptors (P, 10, 128)."""
+
+    x: Tensor
+    landmarks: Tensor
+    descriptors: Tensor
+
+    def take(self, people: slice | list[int], pictures: slice = slice(None)) -> "People":
+        """Some pictures of some people."""
+        return People(*(part[people][:, pictures] for part in self))
+
+
+def people() -> People:
+    """The 40 of AT&T, with the landmarks and the descriptors that data/faceid keeps."""
+    x, kept = faceid.att_faces()[0], described.load()
+    return People(*(part.unflatten(0, (40, 10)) for part in (x, kept.landmarks, kept.aligned)))
+
+
+class Patch(nn.Module):
+    """Pixels p (..., C, h, w) in [0, 1], grey at first, and nothing else."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.pixels = nn.Parameter(torch.full(shape, 0.5))
+
+    def forward(self) -> Tensor:
+        """p, without a gradient."""
+        return self.pixels.detach()
+
+
+def cheek_patches() -> Patch:
+    """Two, for the places CHEEKS."""
+    return Patch(len(CHEEKS), 1, 24, 24)
+
+
+def forehead_sticker() -> Patch:
+    """One, for the place FOREHEAD."""
+    return Patch(1, 1, 24, 64)
+
+
+def measure_vanish(model: nn.Module) -> dict[str, float]:
+    """Of two photographs of two pictures of each of the people 20 to 39: the share without a face."""
+    patches, judged = model().cpu(), people().take(slice(SEEN, 40), slice(0, 10, 5))
+    worn = {"none": None, "patch": patches} | controls(patches, Generator().manual_seed(2))
+    x, landmarks, _ = (part.flatten(0, 1) for part in judged)
+    mtcnn = faceid.pretrained("cpu")[0]
+    rates = lost_rates(mtcnn, x, landmarks, worn, camera=CAMERA, n=2, people=SEEN, generator=Generator().manual_seed(1))
+    return {f"lost_{name}": value.rate for name, value in rates.items()}
+
+
+def system() -> float:
+    """The threshold on the cosine at which people 0 to 19 are taken for one another with the probability FAR."""
+    return identity.threshold(people().descriptors[:SEEN], FAR)
+
+
+def measure_dodge(model: nn.Module) -> dict[str, float]:
+    """Of a photograph of each of the pictures JUDGED of the people 20 to 39: the share that is taken for another."""
+    sticker, everybody = model().cpu(), people().take(slice(SEEN, 40))
+    x, landmarks, _ = everybody.take(slice(None), identity.JUDGED)
+    own = identity.template(everybody.descriptors[:, identity.ENROLLED])
+    worn = {"none": None, "sticker": sticker} | controls(sticker, Generator().manual_seed(2))
+    mtcnn, resnet = faceid.pretrained("cpu")
+    found = identity.worn_verdicts(
+        mtcnn, resnet, (x, landmarks, own), worn, system(), camera=CAMERA, generator=Generator().manual_seed(1)
+    )
+    return {f"rejected_{name}": value.rejected.rate for name, value in found.items()}
+
+
+def targets(everybody: People) -> Tensor:
+    """For each person the other one who looks most like them, by the pictures MADE, which the attacker has: (P,)."""
+    v = identity.template(everybody.descriptors[:, identity.MADE])
+    return (v @ v.T).fill_diagonal_(-1).argmax(1)
