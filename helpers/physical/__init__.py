@@ -1,0 +1,1 @@
+"""Lecture 8: adversarial examples in the real world."""
