@@ -6,8 +6,8 @@ transformation returns its picture to the last bit.
 """
 
 from helpers.physical.camera import (
-    Camera,
     LADDER,
+    Camera,
     Shots,
     draw,
     photograph,
