@@ -1,11 +1,10 @@
-<<<<<<< HEAD
 """How the stored patches are made, each on one core: python -m helpers.checkpoints patch_vanish ..."""
 
 from torch import Generator, Tensor, nn
 
 from helpers import faceid
 from helpers.checkpoints import recipe
-from helpers.physical import identity, stored
+from helpers.physical import columns, identity, stored
 from helpers.physical.detector import vanish
 from helpers.physical.sticker import FOREHEAD, eot_patches
 from helpers.physical.stored import CAMERA, SEEN, Patch
@@ -37,17 +36,9 @@ def sticker_dodge(model: nn.Module) -> None:
         loss, x, landmarks, (FOREHEAD,), camera=CAMERA, steps=400, step=0.06, start=model(), generator=generator
     )
     keep(model, pixels)
-=======
-"""The networks of lecture 8."""
-
-from torch import nn
-
-from helpers.checkpoints import recipe
-from helpers.physical import columns
 
 
 @recipe("mnist_columns", model=columns.band_net, measure=columns.measure, half=True)
 def mnist_columns(model: nn.Module) -> None:
     """5,628 steps of Adam with a cosine schedule from 3e-3, batches of 128, on bands of 1 to 8 columns."""
     columns.train(model)
->>>>>>> p3

@@ -103,5 +103,3 @@ def certified(widths: Sequence[int], proved: Sequence[float], held: Sequence[flo
     axes.set(xlabel="columns of the patch", ylabel="share of digits", ylim=(-0.03, 1.05), xticks=list(widths))
     axes.set_title("No attack goes below the certificate")
     return fig
-
-
