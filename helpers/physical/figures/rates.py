@@ -13,7 +13,7 @@ Rate = tuple[float, float, float]  # the share, and the ends of its 95 % interva
 OF = {  # the same colours in every figure of the lecture
     "no patch": "truth", "nothing": "truth", "clean": "truth", "grey": "muted", "random": "second", "black": "data",
     "60 steps": "attack", "600 steps": "attack", "patch": "attack",
-    "sticker": "attack", "without EOT": "third", "with EOT": "attack", "as it is": "third", "adaptive": "attack",
+    "sticker": "attack", "without EOT": "third", "with EOT": "attack", "unaware": "third", "as it is": "second", "adaptive": "attack",
     "plain": "third", "pairs": "model", "NES, plain": "third", "NES, pairs": "model", "square": "attack",
 }  # fmt: skip
 
@@ -37,17 +37,20 @@ def dots(axes: Axes, found: Mapping[str, Rate]) -> None:
 def rates(table: Mapping[str, Mapping[str, Rate]], *, about: str, title: str) -> Picture:
     """table[row][kind] = (share, low, high): a line for each row, a dot with its interval for each kind."""
     kinds = list(dict.fromkeys(kind for row in table.values() for kind in row))
-    fig, axes = figure(width=10, height=1.5 + 0.34 * sum(map(len, table.values())))
+    alone = all(len(row) == 1 for row in table.values())
+    fig, axes = figure(width=10, height=1.4 + (0.42 if alone else 0.34) * sum(map(len, table.values())))
     tops = np.arange(len(table))
     for k, kind in enumerate(kinds):
         rows = [i for i, row in enumerate(table.values()) if kind in row]
         found = [row[kind] for row in table.values() if kind in row]
-        _dots(axes, tops[rows] + 0.62 * ((k + 0.5) / len(kinds) - 0.5), found, kind)
+        below = 0.0 if alone else 0.62 * ((k + 0.5) / len(kinds) - 0.5)
+        _dots(axes, tops[rows] + below, found, kind)
     axes.set_yticks(tops, list(table))
     axes.set(xlim=(-0.02, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel=about, title=title)
-    axes.grid(axis="x", alpha=0.3)
     axes.tick_params(axis="y", length=0)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if not alone:
+        axes.grid(visible=False, axis="y")
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig
 
 

@@ -102,6 +102,5 @@ def place(patch: str, person: int, aside: float, down: float, size: float, turn:
     left.set_title("found" if score > 0.7 else "no face")
     right.bar([0], [score], color=COLOUR["attack" if score <= 0.7 else "truth"], width=0.5)
     right.axhline(0.7, color=COLOUR["data"], linestyle=":")
-    right.annotate("its threshold, 0.7", (0.45, 0.72), ha="right", va="bottom")
-    right.set(ylim=(0, 1.02), xlim=(-0.5, 0.5), xticks=(), title=f"best score of the last network: {score:.2f}")
+    right.set(ylim=(0, 1.02), xlim=(-0.5, 0.5), xticks=(), yticks=(0, 0.7, 1), title=f"best score {score:.2f}")
     return fig
