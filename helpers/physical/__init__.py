@@ -17,6 +17,7 @@ from helpers.physical.compression import (
 )
 from helpers.physical.defence import (
     FILTERS,
+    against_filters,
     defended,
     left_by_patches,
     patch_attack,
@@ -54,6 +55,12 @@ from helpers.physical.identity import (
     sticker_loss,
     template,
     threshold,
+)
+from helpers.physical.masking import (
+    busiest,
+    covered,
+    unnoticed,
+    variation,
 )
 from helpers.physical.patches import (
     apply_patch,
