@@ -17,6 +17,7 @@ from helpers.physical.compression import (
 )
 from helpers.physical.defence import (
     FILTERS,
+    against_filters,
     defended,
     left_by_patches,
     patch_attack,
@@ -57,6 +58,12 @@ from helpers.physical.identity import (
     threshold,
     verdicts,
     worn_verdicts,
+)
+from helpers.physical.masking import (
+    busiest,
+    covered,
+    unnoticed,
+    variation,
 )
 from helpers.physical.patches import (
     apply_patch,

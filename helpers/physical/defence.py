@@ -3,14 +3,17 @@ r"""Defences of the real world, and what each is worth against an attacker who k
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from helpers import checks
+from helpers.attacks.pgd import pgd_linf
 from helpers.attacks.projections import spread
 from helpers.attacks.threat import Model, attack, cross_entropy, evaluating, margin, outcome, worst_case
 from helpers.physical.compression import jpeg
+from helpers.physical.eot import Success, success_rate
 from helpers.physical.transforms import blur, quantised
 from helpers.risk import cosine_schedule
 from helpers.training import History, fit
@@ -134,3 +137,23 @@ def train_against_patches(
         generator=generator,
         progress=progress,
     )
+
+
+def against_filters(
+    model: Model, x: Tensor, y: Tensor, *, eps: float, steps: int, generator: Generator | None = None
+) -> dict[str, dict[str, Success]]:
+    """How often each of FILTERS before the network lets PGD through, one row each: of the pictures themselves; made for
+    the bare network; made through the filter as it is; made through it by `straight_through` (BPDA)."""
+    options: dict[str, Any] = {"eps": eps, "steps": steps, "generator": generator}
+    bare, found = pgd_linf(model, x, y, **options), dict[str, dict[str, Success]]()
+    for name, f in FILTERS.items():
+        given = {
+            "clean": x,
+            "bare": bare,
+            "through": pgd_linf(defended(model, f), x, y, **options),
+            "BPDA": pgd_linf(defended(model, partial(straight_through, f)), x, y, **options),
+        }
+        with torch.no_grad(), evaluating(model):
+            labels = {who: model(f(z)).argmax(1) for who, z in given.items()}
+        found[name] = {who: success_rate((label != y)[:, None]) for who, label in labels.items()}
+    return found

@@ -129,14 +129,7 @@ def ladder(
     pgd = pgd_linf(model, x, y, **options)
     found: dict[str, dict[str, Success]] = {}
     for name, camera in LADDER.items():
-        options: dict[str, Any] = {
-            "eps": eps,
-            "camera": camera,
-            "samples": samples,
-            "steps": steps,
-            "targeted": targeted,
-        }
-        eot = eot_attack(model, x, y, **options, generator=attacker)
+        eot = eot_attack(model, x, y, camera=camera, samples=samples, **options)
         given = {"clean": x, "random": (x + eps * torch.where(signs, 1, -1)).clamp(0, 1), "PGD": pgd, "EOT": eot}
         seen = draw(camera, x, shots, generator=judge)
         found[name] = {who: success_rate(fooled(model, z, y, seen) ^ targeted) for who, z in given.items()}

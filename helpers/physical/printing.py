@@ -47,7 +47,7 @@ def total_variation(p: Tensor) -> Tensor:
     for printed attacks Sharif et al. 2016.
     """
     _check_patch(p)
-    across, down = _differences(p)
+    across, down = p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
     return torch.stack([across, down]).norm(dim=0).sum((-3, -2, -1))
 
 
@@ -58,7 +58,7 @@ def total_variation_subgradient(p: Tensor) -> Tensor:
     (..., C, h, w) -> the same.
     """
     _check_patch(p)
-    across, down = _differences(p)
+    across, down = p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
     length = torch.stack([across, down]).norm(dim=0)
     u, v = (torch.where(length > 0, part / length, 0) for part in (across, down))
     zero_u, zero_v = torch.zeros_like(u[..., :1]), torch.zeros_like(v[..., :1, :])
@@ -78,10 +78,6 @@ def smooth_mask(height: int, width: int, edge: float) -> Tensor:
         return (1 - (torch.pi * (from_rim / max(edge, 1e-9)).clamp(max=1)).cos()) / 2
 
     return (rise(height)[:, None] * rise(width))[None]
-
-
-def _differences(p: Tensor) -> tuple[Tensor, Tensor]:
-    return p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
 
 
 def _check_colours(p: Tensor, printable: Tensor) -> None:
