@@ -52,6 +52,7 @@ from helpers.physical.identity import (
     cosines_seen,
     dodging_loss,
     impersonation_loss,
+    sticker_attack,
     sticker_loss,
     template,
     threshold,
@@ -104,8 +105,8 @@ __all__ = [
     "flattened", "fooled", "frame", "grey_patch", "impersonation_loss", "jpeg", "ladder", "left_by_patches", "lost",
     "lost_rates", "noisy", "non_printability_score", "on_face", "only_face", "patch_attack", "perspective",
     "photograph", "place", "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation",
-    "round_through", "sample_study", "shot_gradients", "smooth_mask", "squares", "stick", "sticker_loss",
-    "straight_through", "success_rate", "template", "threshold", "tilt", "total_variation",
+    "round_through", "sample_study", "shot_gradients", "smooth_mask", "squares", "stick", "sticker_attack",
+    "sticker_loss", "straight_through", "success_rate", "template", "threshold", "tilt", "total_variation",
     "total_variation_subgradient", "train_against_patches", "vanish", "vanishing_loss", "verdicts", "warp", "wear",
     "worn_verdicts",
 ]  # fmt: skip
