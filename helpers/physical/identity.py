@@ -5,7 +5,7 @@ others, and the verdicts are on the last three, JUDGED, which nobody has seen be
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from helpers import faceid
 from helpers.physical.camera import Camera, Shots, draw, photograph
 from helpers.physical.eot import Success, success_rate
-from helpers.physical.sticker import FOREHEAD, Place, wear
+from helpers.physical.sticker import FOREHEAD, Place, eot_patches, wear
 
 MADE, ENROLLED, JUDGED = slice(0, 4), slice(4, 7), slice(7, 10)
 
@@ -90,6 +90,34 @@ def sticker_loss(
         return z.new_zeros(len(z)).index_add(0, seen, loss(u, v[rows[seen]]))
 
     return of_photographs
+
+
+def sticker_attack(
+    mtcnn: faceid.Mtcnn,
+    resnet: nn.Module,
+    x: Tensor,
+    landmarks: Tensor,
+    v: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    camera: Camera,
+    steps: int,
+    place: Place = FOREHEAD,
+    size: tuple[int, int] = (24, 64),
+    step: float = 0.06,
+    generator: Generator | None = None,
+    **settings: Any,
+) -> Tensor:
+    """One sticker (1, C, *size) for all the pictures x (N, C, H, W), grey at first, that lowers
+    E loss(f(t(x_n with it)), v_n) over pictures and shots: `dodging_loss` with each one's own template v (N, d),
+    `impersonation_loss` with that of another. The settings go to `eot_patches`. Komkov & Petiushko 2019.
+    """
+    if v.shape[:1] != x.shape[:1]:
+        raise ValueError(f"v must be templates, one for each of {len(x)} pictures, got {tuple(v.shape)}")
+    start = x.new_full((1, x.shape[1], *size), 0.5)
+    of_photographs = sticker_loss(mtcnn, resnet, v, loss)
+    settings |= {"camera": camera, "steps": steps, "step": step, "start": start, "generator": generator}
+    return eot_patches(of_photographs, x, landmarks, (place,), **settings)
 
 
 @torch.no_grad()

@@ -1,13 +1,14 @@
 """How the stored patches are made, each on one core: python -m helpers.checkpoints patch_vanish ..."""
 
+import torch
 from torch import Generator, Tensor, nn
 
 from helpers import faceid
 from helpers.checkpoints import recipe
 from helpers.physical import columns, identity, stored
 from helpers.physical.detector import vanish
-from helpers.physical.sticker import FOREHEAD, eot_patches
-from helpers.physical.stored import CAMERA, SEEN, Patch
+from helpers.physical.identity import sticker_attack
+from helpers.physical.stored import CAMERA, SEEN, STRAIGHT, Patch
 
 
 def keep(model: nn.Module, pixels: Tensor) -> None:
@@ -27,15 +28,28 @@ def patch_vanish(model: nn.Module) -> None:
 @recipe("sticker_dodge", model=stored.forehead_sticker, measure=stored.measure_dodge)
 def sticker_dodge(model: nn.Module) -> None:
     """400 steps of Adam from 0.06 along a cosine, 16 pictures of the people 0 to 19 and a shot of each, two minutes."""
+    mtcnn, resnet = faceid.pretrained("cpu")
     seen = stored.people().take(slice(0, SEEN))
-    own = identity.template(seen.descriptors).repeat_interleave(10, 0)
-    loss = identity.sticker_loss(*faceid.pretrained("cpu"), own, identity.dodging_loss)
-    x, landmarks, _ = (part.flatten(0, 1) for part in seen)
-    generator = Generator().manual_seed(0)
-    pixels = eot_patches(
-        loss, x, landmarks, (FOREHEAD,), camera=CAMERA, steps=400, step=0.06, start=model(), generator=generator
-    )
-    keep(model, pixels)
+    (x, landmarks, _), v = (part.flatten(0, 1) for part in seen), identity.template(seen.descriptors)
+    v, generator = v.repeat_interleave(10, 0), Generator().manual_seed(0)
+    dodge = identity.dodging_loss
+    keep(model, sticker_attack(mtcnn, resnet, x, landmarks, v, dodge, camera=CAMERA, steps=400, generator=generator))
+
+
+@recipe("sticker_impersonate", model=stored.forehead_stickers, measure=stored.measure_impersonate)
+def sticker_impersonate(model: nn.Module) -> None:
+    """For each attacker 120 steps of Adam from 0.06 along a cosine, 8 shots of the pictures MADE, ten seconds each."""
+    mtcnn, resnet = faceid.pretrained("cpu")
+    own, others = (part.take(slice(None), identity.MADE) for part in stored.attackers())
+    generator, pixels = Generator().manual_seed(0), []
+    for x, landmarks, v in zip(own.x, own.landmarks, identity.template(others.descriptors), strict=True):
+        wanted, how = v.expand(len(x), -1), identity.impersonation_loss
+        pixels.append(
+            sticker_attack(
+                *(mtcnn, resnet, x, landmarks, wanted, how), camera=STRAIGHT, steps=120, batch=8, generator=generator
+            )
+        )
+    keep(model, torch.stack(pixels))
 
 
 @recipe("mnist_columns", model=columns.band_net, measure=columns.measure, half=True)

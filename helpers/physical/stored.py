@@ -14,6 +14,8 @@ from helpers.physical.sticker import CHEEKS
 
 SEEN = 20  # patches are made on the first 20 people of AT&T, judged on the other 20
 CAMERA = LADDER["perspective"]
+STRAIGHT = LADDER["blur"]  # who wants to be let in looks into the camera
+ATTACKERS = tuple(range(20, 25))  # each wants to be taken for who looks most like them
 FAR = 0.01  # the share of strangers that the system accepts
 
 
@@ -57,6 +59,11 @@ def forehead_sticker() -> Patch:
     return Patch(1, 1, 24, 64)
 
 
+def forehead_stickers() -> Patch:
+    """One for each of ATTACKERS."""
+    return Patch(len(ATTACKERS), 1, 1, 24, 64)
+
+
 def measure_vanish(model: nn.Module) -> dict[str, float]:
     """Of two photographs of two pictures of each of the people 20 to 39: the share without a face."""
     patches, judged = model().cpu(), people().take(slice(SEEN, 40), slice(0, 10, 5))
@@ -86,6 +93,28 @@ def measure_dodge(model: nn.Module) -> dict[str, float]:
 
 
 def targets(everybody: People) -> Tensor:
-    """For each person the other one who looks most like them, by the pictures MADE, which the attacker has: (P,)."""
+    """For each of P people the other who looks most like them, by the pictures MADE, which the attacker has: (P,)."""
     v = identity.template(everybody.descriptors[:, identity.MADE])
     return (v @ v.T).fill_diagonal_(-1).argmax(1)
+
+
+def attackers() -> tuple[People, People]:
+    """ATTACKERS, and whom each of them wants to be taken for, the most similar of the people 20 to 39."""
+    unseen = people().take(slice(SEEN, 40))
+    chosen = (targets(unseen) + SEEN)[[k - SEEN for k in ATTACKERS]]
+    return people().take(list(ATTACKERS)), people().take(chosen.tolist())
+
+
+def measure_impersonate(model: nn.Module) -> dict[str, float]:
+    """Of two photographs of each of the pictures JUDGED of ATTACKERS: the share that is taken for the other person."""
+    stickers, (own, others) = model().cpu(), attackers()
+    x, landmarks, _ = own.take(slice(None), identity.JUDGED)
+    v = identity.template(others.descriptors[:, identity.ENROLLED])
+    mtcnn, resnet = faceid.pretrained("cpu")
+    worn = {"none": None, "sticker": stickers} | controls(stickers, Generator().manual_seed(2))
+    found = identity.worn_verdicts(
+        mtcnn, resnet, (x, landmarks, v), worn, system(), camera=STRAIGHT, n=2, generator=Generator().manual_seed(1)
+    )
+    return {f"accepted_{name}": value.accepted.rate for name, value in found.items()} | {
+        f"cosine_{name}": value.cosine for name, value in found.items()
+    }
