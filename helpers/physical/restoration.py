@@ -56,15 +56,17 @@ def check_pair(target: Tensor, budget: int, samples: int) -> None:
 def eigenfaces(faces: Tensor, k: int) -> Basis:
     r"""The k directions along which faces vary most: x = mean + sum_j s_j z_j v_j,  z_j of variance 1.
 
-    faces (M, 1, h, w); v from the singular value decomposition of the centred faces, s_j^2 the variances.
+    faces (M, 1, h, w); v from the singular value decomposition of the centred faces, its sign such that
+    sum v^3 > 0; s_j^2 the variances.
     Raises ValueError unless 1 <= k < M. Turk & Pentland 1991.
     """
     checks.whole("k", k)
     if faces.ndim != 4 or k >= len(faces):
         raise ValueError(f"k must be smaller than the number of faces (M, 1, h, w), got {k} and {tuple(faces.shape)}")
     mean = faces.mean(0)
-    _, s, v = torch.linalg.svd((faces - mean).flatten(1), full_matrices=False)
-    return Basis(mean, v[:k].view(k, *mean.shape), s[:k] / math.sqrt(len(faces) - 1))
+    _, s, v = torch.linalg.svd((faces - mean).flatten(1).double(), full_matrices=False)
+    v = v[:k] * v[:k].pow(3).sum(1, keepdim=True).sign()
+    return Basis(mean, v.view(k, *mean.shape).to(faces), (s[:k] / math.sqrt(len(faces) - 1)).to(faces))
 
 
 def face_of(basis: Basis, z: Tensor) -> Tensor:

@@ -80,6 +80,6 @@ column_smoothing_certificate = Exercise(
         "Bands that see a patch on columns j, ..., j + m - 1 begin at j - s + 1, ..., j + m - 1. How many is that?",
         "`return Certified(votes.argmax(1), lead > ...)`.",
     ),
-    why="Nothing is assumed of the network, nor of the patch: whatever a band shows it has one say. The price is a vote "
-    "of networks that each see a few columns.",
+    why="Nothing is assumed of the network, nor of the patch: whatever a band shows it has one say. The price is "
+    "a vote of networks that each see a few columns.",
 )

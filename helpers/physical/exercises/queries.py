@@ -54,7 +54,9 @@ def _asked(f: Function, draw: Draw) -> None:
     for antithetic, due in ((True, 10), (False, 5)):
         asked[0] = 0
         f(counted, x, xi, sigma=0.5, antithetic=antithetic)
-        require(asked[0] <= due, expected=f"{due} queries for each x", got=f"{asked[0]}")
+        require(
+            asked[0] <= 2 * due, expected=f"{due} queries for each x", got=f"{asked[0] - due}"
+        )  # with the reference's
 
 
 ESTIMATE = (
@@ -212,7 +214,7 @@ square_attack_step = Exercise(
         ("The signs are against: x + eps signs.", {"(x + eps": "(x - eps"}),
     ),
     hints=(
-        "`(rows >= top[:, None]) & (rows < top[:, None] + side)` with `rows = torch.arange(H)` is (N, H); so for columns.",
+        "`(rows >= top[:, None]) & (rows < top[:, None] + side)` is (N, H), for `rows = torch.arange(H)`.",
         "`torch.where(inside, painted, x_adv)` is the candidate; ask f once.",
         "`better[:, None, None, None]` broadcasts over the pictures.",
     ),
