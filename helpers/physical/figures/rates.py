@@ -13,7 +13,8 @@ Rate = tuple[float, float, float]  # the share, and the ends of its 95 % interva
 OF = {  # the same colours in every figure of the lecture
     "no patch": "truth", "nothing": "truth", "clean": "truth", "grey": "muted", "random": "second", "black": "data",
     "60 steps": "attack", "600 steps": "attack", "patch": "attack",
-    "sticker": "attack", "without EOT": "third", "with EOT": "attack", "unaware": "third", "as it is": "second", "adaptive": "attack",
+    "sticker": "attack", "without EOT": "third", "with EOT": "attack", "unaware": "third", "as it is": "second",
+    "adaptive": "attack",
     "plain": "third", "pairs": "model", "NES, plain": "third", "NES, pairs": "model", "square": "attack",
 }  # fmt: skip
 
@@ -105,4 +106,20 @@ def certified(widths: Sequence[int], proved: Sequence[float], held: Sequence[flo
         label(line, name, at=len(widths) // 2, offset=(8, up))
     axes.set(xlabel="columns of the patch", ylabel="share of digits", ylim=(-0.03, 1.05), xticks=list(widths))
     axes.set_title("No attack goes below the certificate")
+    return fig
+
+
+@from_any_device
+def likeness(queries: Tensor, similarity: Tensor, line: float) -> Picture:
+    """The second network's similarity to the person (N, T) over the queries (T,), and the impostors' 99th percentile."""
+    fig, axes = figure(width=9.5, height=4.0)
+    for one in similarity:
+        axes.plot(queries, one, color=COLOUR["muted"], linewidth=1)
+    middle = axes.plot(queries, similarity.median(0).values, color=COLOUR["attack"], linewidth=3)[0]
+    label(middle, "median")
+    axes.axhline(line, color=COLOUR["bound"], linestyle=":")
+    axes.annotate("99 % of impostors are below", (queries[-1], line), xytext=(0, -14), textcoords="offset points",
+                  ha="right", color=COLOUR["bound"])  # fmt: skip
+    axes.set(xlabel="queries to the first network", ylabel="similarity by the second")
+    axes.set_title("Faces come out of descriptors (grey: one line for each person)")
     return fig

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from helpers import attacks, checkpoints, data, faceid, physical, runtime
 from helpers.figures import COLOUR, Choice, Picture, Range, explorer, figure, pictures
-from helpers.physical import Camera, stored
+from helpers.physical import Camera, likeness, measured, stored
 from helpers.physical.figures.rates import dots
 from helpers.physical.figures.sheets import show
 
@@ -103,4 +103,33 @@ def place(patch: str, person: int, aside: float, down: float, size: float, turn:
     right.bar([0], [score], color=COLOUR["attack" if score <= 0.7 else "truth"], width=0.5)
     right.axhline(0.7, color=COLOUR["data"], linestyle=":")
     right.set(ylim=(0, 1.02), xlim=(-0.5, 0.5), xticks=(), yticks=(0, 0.7, 1), title=f"best score {score:.2f}")
+    return fig
+
+
+@lru_cache(maxsize=1)
+def _searches() -> tuple[measured.Restored, Tensor, Tensor, float]:
+    """The stored search, its pictures, a real picture of each person, and the impostors' 99th percentile."""
+    found = measured.restored("eigenfaces")
+    real = likeness.small(likeness.aligned()[list(likeness.ATTACKED), 5], measured.SMALL)
+    line = measured.load("restoration")["impostors_99_percent"]
+    return found, measured.frames("eigenfaces", found), real, line
+
+
+@explorer(
+    step=Range(0, 72, 72, label="step (41 queries each)", play=True),
+    person=Range(30, 39, 30, label="person"),
+    stills=({"step": 0}, {"step": 18}, {}),
+)
+def player(step: int, person: int) -> Picture:
+    """What the queries have made of a descriptor so far, beside a picture of the person that nobody used."""
+    found, frames, real, line = _searches()
+    k = person - 30
+    own = found.similarity[:, k, k]
+    fig, (left, right) = figure(1, 2, width=10, height=3.6, width_ratios=(1, 1.1))
+    pictures(left, torch.stack([frames[step, k], real[k]]), ["out of the descriptor", "a photograph"])
+    right.plot(found.queries, own, color=COLOUR["muted"])
+    right.plot(found.queries[: step + 1], own[: step + 1], color=COLOUR["attack"], linewidth=3)
+    right.axhline(line, color=COLOUR["bound"], linestyle=":")
+    right.set(xlabel="queries", ylabel="similarity by the second network")
+    right.set_title(f"{int(found.queries[step]):,} queries: {own[step]:.2f} (line: 99 % of impostors)")
     return fig
