@@ -38,20 +38,25 @@ def dots(axes: Axes, found: Mapping[str, Rate]) -> None:
 def rates(table: Mapping[str, Mapping[str, Rate]], *, about: str, title: str) -> Picture:
     """table[row][kind] = (share, low, high): a line for each row, a dot with its interval for each kind."""
     kinds = list(dict.fromkeys(kind for row in table.values() for kind in row))
-    alone = all(len(row) == 1 for row in table.values())
-    fig, axes = figure(width=10, height=1.4 + (0.42 if alone else 0.34) * sum(map(len, table.values())))
+    fig, axes = figure(width=10, height=1.4 + 0.3 * sum(map(len, table.values())))
     tops = np.arange(len(table))
     for k, kind in enumerate(kinds):
         rows = [i for i, row in enumerate(table.values()) if kind in row]
         found = [row[kind] for row in table.values() if kind in row]
-        below = 0.0 if alone else 0.62 * ((k + 0.5) / len(kinds) - 0.5)
-        _dots(axes, tops[rows] + below, found, kind)
+        _dots(axes, tops[rows] + 0.7 * ((k + 0.5) / len(kinds) - 0.5), found, kind)
     axes.set_yticks(tops, list(table))
     axes.set(xlim=(-0.02, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel=about, title=title)
     axes.tick_params(axis="y", length=0)
-    if not alone:
-        axes.grid(visible=False, axis="y")
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.grid(visible=False, axis="y")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return fig
+
+
+def alone(found: Mapping[str, Rate], *, about: str, title: str) -> Picture:
+    """One share with its interval on each line."""
+    fig, axes = figure(width=9, height=1.4 + 0.4 * len(found))
+    dots(axes, found)
+    axes.set(xlim=(-0.02, 1.02), xlabel=about, title=title)
     return fig
 
 
@@ -111,7 +116,7 @@ def certified(widths: Sequence[int], proved: Sequence[float], held: Sequence[flo
 
 @from_any_device
 def likeness(queries: Tensor, similarity: Tensor, line: float) -> Picture:
-    """The second network's similarity to the person (N, T) over the queries (T,), and the impostors' 99th percentile."""
+    """The second network's similarity to the person (N, T) over the queries (T,); the impostors' 99 %."""
     fig, axes = figure(width=9.5, height=4.0)
     for one in similarity:
         axes.plot(queries, one, color=COLOUR["muted"], linewidth=1)

@@ -1,10 +1,12 @@
 """Figures of Lecture 8: what the camera sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from helpers import physical
 from helpers.figures import COLOUR, Picture, figure, pictures
 
 
@@ -20,6 +22,14 @@ def sheet(
     return fig
 
 
+def worn(
+    x: Tensor, landmarks: Tensor, patches: Mapping[str, Tensor | None], places: Sequence[physical.Place]
+) -> Picture:
+    """One face (1, C, H, W) with each of the named patches in turn (None: without), as the pixels are."""
+    dressed = [x if pixels is None else physical.wear(x, landmarks, pixels, places) for pixels in patches.values()]
+    return sheet(torch.cat(dressed), list(patches), columns=len(dressed), width=1.5 * len(dressed))
+
+
 def show(panel: Axes, picture: Tensor, boxes: Tensor) -> None:
     """One picture (C, H, W) with the boxes (F, 4) of the faces found in it."""
     panel.imshow(picture.permute(1, 2, 0).expand(-1, -1, 3).numpy(), vmin=0, vmax=1)
@@ -27,13 +37,3 @@ def show(panel: Axes, picture: Tensor, boxes: Tensor) -> None:
         panel.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=COLOUR["truth"], linewidth=2.5)
     panel.set(xlim=(-0.5, picture.shape[2] - 0.5), ylim=(picture.shape[1] - 0.5, -0.5))
     panel.set_axis_off()
-
-
-def boxed(seen: Tensor, boxes: Sequence[Tensor], titles: Sequence[str], *, about: str, width: float = 12) -> Picture:
-    """Pictures (N, C, H, W) in a row, each with the boxes (F, 4) of the faces found in it."""
-    fig, axes = figure(1, len(seen), width=width, height=width / len(seen) * seen.shape[2] / seen.shape[3] + 0.9)
-    for panel, picture, found, title in zip(axes, seen, boxes, titles, strict=True):
-        show(panel, picture, found)
-        panel.set_title(title)
-    fig.suptitle(about)
-    return fig
