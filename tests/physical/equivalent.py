@@ -1,6 +1,7 @@
 """Mutants of Lecture 8 that are no mistakes, each with its reason (see tools/mutants.py, tools/library_mutants.py)."""
 
 REFUSAL = "The exercise asks for no refusal; tests/physical hold it."
+COSINE = "The cosine is that of v and u as well."
 LAST = "The last axis is what `diff` takes unless told."
 
 
@@ -17,4 +18,6 @@ EQUIVALENT = {
         "p.diff(dim=-1, append=p[..., -1:]) -> p.diff(append=p[..., -1:])": LAST,
     },
     "non_printability_score": guard("_check_colours(p, printable)"),
+    "impersonation_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
+    "dodging_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
 }
