@@ -2,6 +2,8 @@
 
 REFUSAL = "The exercise asks for no refusal; tests/physical hold it."
 
+COSINE = "The cosine is that of v and u as well."
+
 LAST = "The last axis is what `diff` takes unless told."
 
 
@@ -24,6 +26,8 @@ EQUIVALENT = {
         "p.diff(dim=-1, append=p[..., -1:]) -> p.diff(append=p[..., -1:])": LAST,
     },
     "non_printability_score": guard("_check_colours(p, printable)"),
+    "impersonation_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
+    "dodging_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
     "nes_gradient": {},
     "square_attack_step": {
         "2 -> -2 in down, across = (torch.arange(size, device=x.device) for size in x.shape[2:])": "x has four axes.",

@@ -138,7 +138,7 @@ def _pulls(f: Function, draw: Draw) -> None:
 
 
 NEAREST = "For each pixel the Euclidean distance in colour to the nearest of the K printable ones; then the sum."
-APART = "p.movedim(-3, -1)[..., None, :] - printable.to(p)"
+APART = "p.movedim(-3, -1)[..., None, :] - printable"
 
 non_printability_score = Exercise(
     "8.3",
