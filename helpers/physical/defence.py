@@ -60,7 +60,8 @@ def patch_attack(
     pixels under the mask m alone, however far they go.
 
     start: u unless given. mask (1, H, W) or (N, 1, H, W) of zeros and ones; penalty (N, ...) -> (N,), at least 0:
-    what the attacker wants to keep at 0. The iterate of the smallest margin + penalty is returned.
+    what the attacker wants to keep at 0. The iterate of the smallest margin is returned, of those without a penalty if
+    there are any.
     """
     checks.whole("steps", steps)
     checks.positive("step", step)
@@ -75,7 +76,8 @@ def patch_attack(
             logits = model(z)
             cost = penalty(z) if penalty else torch.zeros_like(logits[:, 0])
             (g,) = torch.autograd.grad((cross_entropy(logits, y) - cost).sum(), z)
-        value = (margin(logits, y) + cost).detach()
+        gap = margin(logits, y).detach()
+        value = torch.where(cost > 0, gap.clamp(min=0) + cost.detach(), gap)
         best = torch.where(spread(value < smallest, x), z.detach(), best)
         smallest = torch.fmin(value, smallest)
         x_adv = (z.detach() + step * mask * g.sign()).clamp(0, 1)
