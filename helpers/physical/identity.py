@@ -4,14 +4,17 @@ The pictures of a person are parted in three: a sticker is MADE with the first f
 others, and the verdicts are on the last three, JUDGED, which nobody has seen before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from helpers import faceid
-from helpers.physical.camera import Camera, draw, photograph
+from helpers.physical.camera import Camera, Shots, draw, photograph
+from helpers.physical.eot import Success, success_rate
+from helpers.physical.sticker import FOREHEAD, Place, eot_patches, wear
 
 MADE, ENROLLED, JUDGED = slice(0, 4), slice(4, 7), slice(7, 10)
 
@@ -89,23 +92,92 @@ def sticker_loss(
     return of_photographs
 
 
-@torch.no_grad()
-def cosines_seen(
+def sticker_attack(
     mtcnn: faceid.Mtcnn,
     resnet: nn.Module,
     x: Tensor,
+    landmarks: Tensor,
     v: Tensor,
-    camera: Camera,
-    n: int,
+    loss: Callable[[Tensor, Tensor], Tensor],
     *,
+    camera: Camera,
+    steps: int,
+    place: Place = FOREHEAD,
+    size: tuple[int, int] = (24, 64),
+    step: float = 0.06,
     generator: Generator | None = None,
+    **settings: Any,
 ) -> Tensor:
-    """cos(f(t(x)), v) for n photographs of each picture x (N, ...) and templates v (N, d) -> (N, n).
+    """One sticker (1, C, *size) for all the pictures x (N, C, H, W), grey at first, that lowers
+    E loss(f(t(x_n with it)), v_n) over pictures and shots: `dodging_loss` with each one's own template v (N, d),
+    `impersonation_loss` with that of another. The settings go to `eot_patches`. Komkov & Petiushko 2019.
+    """
+    if v.shape[:1] != x.shape[:1]:
+        raise ValueError(f"v must be templates, one for each of {len(x)} pictures, got {tuple(v.shape)}")
+    start = x.new_full((1, x.shape[1], *size), 0.5)
+    of_photographs = sticker_loss(mtcnn, resnet, v, loss)
+    settings |= {"camera": camera, "steps": steps, "step": step, "start": start, "generator": generator}
+    return eot_patches(of_photographs, x, landmarks, (place,), **settings)
+
+
+@torch.no_grad()
+def cosines_seen(mtcnn: faceid.Mtcnn, resnet: nn.Module, x: Tensor, v: Tensor, shots: Shots) -> Tensor:
+    """cos(f(t(x)), v) for N n shots of the pictures x (N, ...) and templates v (N, d), by the whole pipeline -> (N, n).
 
     NaN where the detector finds no face: neither `cosine < t` (not known) nor `cosine >= t` (taken for v) is then true.
     """
-    z = photograph(x, draw(camera, x, n, generator=generator))
+    z = photograph(x, shots)
     u, seen = faceid.recognise(mtcnn, resnet, z)
     found = z.new_full((len(z),), torch.nan)
-    found[seen] = cosine(u, v.repeat_interleave(n, 0)[seen])
-    return found.view(len(x), n)
+    found[seen] = cosine(u, v.repeat_interleave(len(z) // len(x), 0)[seen])
+    return found.view(len(x), -1)
+
+
+class Verdicts(NamedTuple):
+    """What a system said to photographs: the mean cosine where it saw a face; how often it took the person for the one
+    who is claimed, how often for another, how often it saw no face: the three rates add up to 1."""
+
+    cosine: float
+    accepted: Success
+    rejected: Success
+    faceless: Success
+
+
+def verdicts(cosines: Tensor, t: float) -> Verdicts:
+    """Of cosines (N, n), as `cosines_seen` gives them, at the threshold t; the rows are people, or pictures.
+
+    Raises ValueError unless -1 <= t <= 1.
+    """
+    _check_enough(t)
+    kinds = (cosines >= t, cosines < t, cosines.isnan())
+    return Verdicts(float(cosines.nanmean()), *(success_rate(kind) for kind in kinds))
+
+
+def worn_verdicts(
+    mtcnn: faceid.Mtcnn,
+    resnet: nn.Module,
+    people: tuple[Tensor, Tensor, Tensor],
+    worn: Mapping[str, Tensor | None],
+    t: float,
+    *,
+    places: Sequence[Place] = (FOREHEAD,),
+    camera: Camera,
+    n: int = 1,
+    generator: Generator | None = None,
+) -> dict[str, Verdicts]:
+    """The verdicts with each of the named stickers (None: without), over the same shots for all.
+
+    people: P of them with k pictures x (P, k, C, H, W), their landmarks (P, k, 5, 2), and the templates v (P, d) of
+    those whom they claim to be. A sticker is (K, C, h, w) for all, or (P, K, C, h, w).
+    """
+    x, landmarks, v = people[0], people[1], people[2].repeat_interleave(people[0].shape[1], 0)
+    shots, found = draw(camera, x.flatten(0, 1), n, generator=generator), {}
+    for name, patches in worn.items():
+        each = [x[k] if patches is None else wear(x[k], landmarks[k], _own(patches, k), places) for k in range(len(x))]
+        seen = cosines_seen(mtcnn, resnet, torch.cat(each), v, shots)
+        found[name] = verdicts(seen.view(len(x), -1), t)
+    return found
+
+
+def _own(patches: Tensor, person: int) -> Tensor:
+    return patches[person] if patches.ndim == 5 else patches

@@ -1,12 +1,14 @@
 """How the stored patches are made, each on one core: python -m helpers.checkpoints patch_vanish ..."""
 
+import torch
 from torch import Generator, Tensor, nn
 
 from helpers import faceid
 from helpers.checkpoints import recipe
-from helpers.physical import stored
+from helpers.physical import columns, identity, stored
 from helpers.physical.detector import vanish
-from helpers.physical.stored import CAMERA, SEEN, Patch
+from helpers.physical.identity import sticker_attack
+from helpers.physical.stored import CAMERA, SEEN, STRAIGHT, Patch
 
 
 def keep(model: nn.Module, pixels: Tensor) -> None:
@@ -21,3 +23,36 @@ def patch_vanish(model: nn.Module) -> None:
     x, landmarks, _ = (part.flatten(0, 1) for part in stored.people().take(slice(0, SEEN)))
     mtcnn, generator = faceid.pretrained("cpu")[0], Generator().manual_seed(0)
     keep(model, vanish(mtcnn, x, landmarks, camera=CAMERA, steps=600, step=0.04, generator=generator))
+
+
+@recipe("sticker_dodge", model=stored.forehead_sticker, measure=stored.measure_dodge)
+def sticker_dodge(model: nn.Module) -> None:
+    """400 steps of Adam from 0.06 along a cosine, 16 pictures of the people 0 to 19 and a shot of each, two minutes."""
+    mtcnn, resnet = faceid.pretrained("cpu")
+    seen = stored.people().take(slice(0, SEEN))
+    (x, landmarks, _), v = (part.flatten(0, 1) for part in seen), identity.template(seen.descriptors)
+    v, generator = v.repeat_interleave(10, 0), Generator().manual_seed(0)
+    dodge = identity.dodging_loss
+    keep(model, sticker_attack(mtcnn, resnet, x, landmarks, v, dodge, camera=CAMERA, steps=400, generator=generator))
+
+
+@recipe("sticker_impersonate", model=stored.forehead_stickers, measure=stored.measure_impersonate)
+def sticker_impersonate(model: nn.Module) -> None:
+    """For each attacker 120 steps of Adam from 0.06 along a cosine, 8 shots of the pictures MADE, ten seconds each."""
+    mtcnn, resnet = faceid.pretrained("cpu")
+    own, others = (part.take(slice(None), identity.MADE) for part in stored.attackers())
+    generator, pixels = Generator().manual_seed(0), []
+    for x, landmarks, v in zip(own.x, own.landmarks, identity.template(others.descriptors), strict=True):
+        wanted, how = v.expand(len(x), -1), identity.impersonation_loss
+        pixels.append(
+            sticker_attack(
+                *(mtcnn, resnet, x, landmarks, wanted, how), camera=STRAIGHT, steps=120, batch=8, generator=generator
+            )
+        )
+    keep(model, torch.stack(pixels))
+
+
+@recipe("mnist_columns", model=columns.band_net, measure=columns.measure, half=True)
+def mnist_columns(model: nn.Module) -> None:
+    """5,628 steps of Adam with a cosine schedule from 3e-3, batches of 128, on bands of 1 to 8 columns."""
+    columns.train(model)

@@ -7,12 +7,15 @@ from torch import Generator, Tensor, nn
 
 from helpers import faceid
 from helpers.faceid import stored as described
+from helpers.physical import identity
 from helpers.physical.camera import LADDER
 from helpers.physical.detector import controls, lost_rates
 from helpers.physical.sticker import CHEEKS
 
 SEEN = 20  # patches are made on the first 20 people of AT&T, judged on the other 20
 CAMERA = LADDER["perspective"]
+STRAIGHT = LADDER["blur"]  # who wants to be let in looks into the camera
+ATTACKERS = tuple(range(20, 25))  # each wants to be taken for who looks most like them
 FAR = 0.01  # the share of strangers that the system accepts
 
 
@@ -51,6 +54,16 @@ def cheek_patches() -> Patch:
     return Patch(len(CHEEKS), 1, 24, 24)
 
 
+def forehead_sticker() -> Patch:
+    """One, for the place FOREHEAD."""
+    return Patch(1, 1, 24, 64)
+
+
+def forehead_stickers() -> Patch:
+    """One for each of ATTACKERS."""
+    return Patch(len(ATTACKERS), 1, 1, 24, 64)
+
+
 def measure_vanish(model: nn.Module) -> dict[str, float]:
     """Of two photographs of two pictures of each of the people 20 to 39: the share without a face."""
     patches, judged = model().cpu(), people().take(slice(SEEN, 40), slice(0, 10, 5))
@@ -59,3 +72,49 @@ def measure_vanish(model: nn.Module) -> dict[str, float]:
     mtcnn = faceid.pretrained("cpu")[0]
     rates = lost_rates(mtcnn, x, landmarks, worn, camera=CAMERA, n=2, people=SEEN, generator=Generator().manual_seed(1))
     return {f"lost_{name}": value.rate for name, value in rates.items()}
+
+
+def system() -> float:
+    """The threshold on the cosine at which people 0 to 19 are taken for one another with the probability FAR."""
+    return identity.threshold(people().descriptors[:SEEN], FAR)
+
+
+def measure_dodge(model: nn.Module) -> dict[str, float]:
+    """Of a photograph of each of the pictures JUDGED of the people 20 to 39: the share that is taken for another."""
+    sticker, everybody = model().cpu(), people().take(slice(SEEN, 40))
+    x, landmarks, _ = everybody.take(slice(None), identity.JUDGED)
+    own = identity.template(everybody.descriptors[:, identity.ENROLLED])
+    worn = {"none": None, "sticker": sticker} | controls(sticker, Generator().manual_seed(2))
+    mtcnn, resnet = faceid.pretrained("cpu")
+    found = identity.worn_verdicts(
+        mtcnn, resnet, (x, landmarks, own), worn, system(), camera=CAMERA, generator=Generator().manual_seed(1)
+    )
+    return {f"rejected_{name}": value.rejected.rate for name, value in found.items()}
+
+
+def targets(everybody: People) -> Tensor:
+    """For each of P people the other who looks most like them, by the pictures MADE, which the attacker has: (P,)."""
+    v = identity.template(everybody.descriptors[:, identity.MADE])
+    return (v @ v.T).fill_diagonal_(-1).argmax(1)
+
+
+def attackers() -> tuple[People, People]:
+    """ATTACKERS, and whom each of them wants to be taken for, the most similar of the people 20 to 39."""
+    unseen = people().take(slice(SEEN, 40))
+    chosen = (targets(unseen) + SEEN)[[k - SEEN for k in ATTACKERS]]
+    return people().take(list(ATTACKERS)), people().take(chosen.tolist())
+
+
+def measure_impersonate(model: nn.Module) -> dict[str, float]:
+    """Of two photographs of each of the pictures JUDGED of ATTACKERS: the share that is taken for the other person."""
+    stickers, (own, others) = model().cpu(), attackers()
+    x, landmarks, _ = own.take(slice(None), identity.JUDGED)
+    v = identity.template(others.descriptors[:, identity.ENROLLED])
+    mtcnn, resnet = faceid.pretrained("cpu")
+    worn = {"none": None, "sticker": stickers} | controls(stickers, Generator().manual_seed(2))
+    found = identity.worn_verdicts(
+        mtcnn, resnet, (x, landmarks, v), worn, system(), camera=STRAIGHT, n=2, generator=Generator().manual_seed(1)
+    )
+    return {f"accepted_{name}": value.accepted.rate for name, value in found.items()} | {
+        f"cosine_{name}": value.cosine for name, value in found.items()
+    }
