@@ -19,11 +19,7 @@ from helpers.physical.defence import (
     FILTERS,
     against_filters,
     defended,
-    left_by_patches,
-    patch_attack,
-    squares,
     straight_through,
-    train_against_patches,
 )
 from helpers.physical.detector import (
     best_score,
@@ -65,6 +61,12 @@ from helpers.physical.masking import (
     covered,
     unnoticed,
     variation,
+)
+from helpers.physical.patched import (
+    left_by_patches,
+    patch_attack,
+    squares,
+    train_against_patches,
 )
 from helpers.physical.patches import (
     apply_patch,
