@@ -59,7 +59,7 @@ def patch_attack(
     return best
 
 
-def squares(size: tuple[int, int], side: int, stride: int) -> Tensor:
+def square_masks(size: tuple[int, int], side: int, stride: int) -> Tensor:
     """The masks of all squares of `side` pixels at every `stride`-th place of a picture of `size`: (L, 1, H, W)."""
     checks.whole("side", side)
     checks.whole("stride", stride)
@@ -97,7 +97,7 @@ def train_against_patches(
 
     Adversarial training for patches in random places: Wu et al. 2020; Rao et al. 2020.
     """
-    masks = squares((x.shape[2], x.shape[3]), side, 1).to(x)
+    masks = square_masks((x.shape[2], x.shape[3]), side, 1).to(x)
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         mask = masks[torch.randint(len(masks), (len(x),), generator=generator).to(x.device)]
@@ -126,7 +126,7 @@ def judge(model: nn.Module, *, places: int = 200) -> dict[str, Any]:
     """Which of MNIST's first test digits withstand a patch of SIDE x SIDE at each of 64 places, 20 steps each."""
     device, mnist = next(model.parameters()).device, data.load("mnist")
     x, y = mnist.x_test[:places].to(device), mnist.y_test[:places].to(device)
-    masks = squares((28, 28), SIDE, 3)
+    masks = square_masks((28, 28), SIDE, 3)
     left = int(left_by_patches(model, x, y, masks, steps=20, generator=runtime.generator(0, device)).sum())
     interval = [round(bound, 4) for bound in exact_interval(left, places)]
     return {"patch": [SIDE, SIDE], "places": len(masks), "images": places, "left": left, "interval": interval}
