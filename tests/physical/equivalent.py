@@ -26,6 +26,9 @@ EQUIVALENT = {
         "p.diff(dim=-1, append=p[..., -1:]) -> p.diff(append=p[..., -1:])": LAST,
     },
     "non_printability_score": guard("_check_colours(p, printable)"),
+    "expectation_over_transformation": {
+        "1 -> -1 in return loss(photograph(x, shots)).view(len(x), -1).mean(1) (2)": TWO_AXES
+    },
     "impersonation_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
     "dodging_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
     "nes_gradient": {},

@@ -41,7 +41,7 @@ def test_jpeg_hides_the_gradient_and_bpda_finds_it(digits: Digits) -> None:
 
 def test_a_patch_changes_nothing_beside_it(digits: Digits) -> None:
     net, x, y = digits
-    mask = physical.squares((28, 28), 8, 10)[3].to(x)
+    mask = physical.square_masks((28, 28), 8, 10)[3].to(x)
     z = physical.patch_attack(net, x, y, mask=mask, steps=10, generator=runtime.generator(0))
     assert torch.equal(z * (1 - mask), x * (1 - mask)) and z.min() >= 0 and z.max() <= 1
     again = physical.patch_attack(net, x, y, mask=mask, steps=10, generator=runtime.generator(0))
@@ -58,16 +58,16 @@ def test_the_mask_of_nothing_gives_the_picture(digits: Digits) -> None:
 
 
 def test_squares_are_all_of_them() -> None:
-    masks = physical.squares((7, 9), 3, 2)
+    masks = physical.square_masks((7, 9), 3, 2)
     assert masks.shape == (3 * 4, 1, 7, 9) and masks.sum((1, 2, 3)).eq(9).all() and masks.unique(dim=0).shape[0] == 12
-    assert physical.squares((5, 5), 5, 1).eq(1).all()
+    assert physical.square_masks((5, 5), 5, 1).eq(1).all()
     with pytest.raises(ValueError, match="side must be at most 5, the picture's, got 6"):
-        physical.squares((5, 8), 6, 1)
+        physical.square_masks((5, 8), 6, 1)
 
 
 def test_who_is_left_after_all_places(digits: Digits) -> None:
     net, x, y = digits
-    masks = physical.squares((28, 28), 9, 9)
+    masks = physical.square_masks((28, 28), 9, 9)
     left = physical.left_by_patches(net, x, y, masks, steps=5, generator=runtime.generator(0))
     first = physical.left_by_patches(net, x, y, masks[:1], steps=5, generator=runtime.generator(0))
     assert left.dtype == torch.bool and left.sum() < first.sum() <= len(x)
@@ -107,7 +107,7 @@ def test_the_attacker_who_knows_the_detector(digits: Digits) -> None:
     """From the picture itself, kept below the limit: never noticed, and some digits fall."""
     net, x, y = digits
     limit = float(physical.busiest(x, 9)[0].max())
-    mask = physical.squares((28, 28), 9, 9)[4].to(x)
+    mask = physical.square_masks((28, 28), 9, 9)[4].to(x)
     options = {"mask": mask, "steps": 30, "generator": runtime.generator(0)}
     loud = physical.patch_attack(net, x, y, **options)
     quiet = physical.patch_attack(net, x, y, **options, start=x, penalty=physical.unnoticed(9, limit))

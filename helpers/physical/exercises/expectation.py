@@ -113,5 +113,6 @@ expectation_over_transformation = Exercise(
     ),
     why="An attack on one photograph is spoilt by the next. The mean over shots drawn by the same law is near the "
     "expectation, and its gradient is unbiased for that of it. All photographs go through the network in one batch.",
+    minutes=12,
     differentiable=True,
 )

@@ -1,4 +1,4 @@
-"""Exercise 8.11 of Lecture 8, find the flaw: the gradient that an attack takes through a defence."""
+"""Exercise 8.10 of Lecture 8, find the flaw: the gradient that an attack takes through a defence."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ CAUSE = (
 BITS = "The value is f(x) itself, to the last bit: x + f(x) - x rounds twice, and a pixel may leave [0, 1]."
 
 straight_through = Exercise(
-    "8.11",
+    "8.10",
     defence.straight_through,
     given=given,
     checks=(

@@ -78,6 +78,6 @@ apply_patch = Exercise(
     ),
     why="The patch is the attacker's own picture, as bright as paint can be: no norm of the change is small. What is "
     "small is its place, the number of pixels under the mask.",
-    minutes=5,
+    minutes=8,
     differentiable=True,
 )

@@ -178,5 +178,6 @@ non_printability_score = Exercise(
     ),
     why="A printer has no loss that one could differentiate; a list of the colours that it really makes does. Of "
     "all of them only the nearest pulls, with a force that does not depend on how far it is.",
+    minutes=8,
     differentiable=True,
 )
