@@ -3,14 +3,17 @@ r"""Defences of the real world, and what each is worth against an attacker who k
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from helpers import checks
+from helpers.attacks.pgd import pgd_linf
 from helpers.attacks.projections import spread
 from helpers.attacks.threat import Model, attack, cross_entropy, evaluating, margin, outcome, worst_case
 from helpers.physical.compression import jpeg
+from helpers.physical.eot import Success, success_rate
 from helpers.physical.transforms import blur, quantised
 from helpers.risk import cosine_schedule
 from helpers.training import History, fit
@@ -57,7 +60,8 @@ def patch_attack(
     pixels under the mask m alone, however far they go.
 
     start: u unless given. mask (1, H, W) or (N, 1, H, W) of zeros and ones; penalty (N, ...) -> (N,), at least 0:
-    what the attacker wants to keep at 0. The iterate of the smallest margin + penalty is returned.
+    what the attacker wants to keep at 0. The iterate of the smallest margin is returned, of those without a penalty if
+    there are any.
     """
     checks.whole("steps", steps)
     checks.positive("step", step)
@@ -72,7 +76,8 @@ def patch_attack(
             logits = model(z)
             cost = penalty(z) if penalty else torch.zeros_like(logits[:, 0])
             (g,) = torch.autograd.grad((cross_entropy(logits, y) - cost).sum(), z)
-        value = (margin(logits, y) + cost).detach()
+        gap = margin(logits, y).detach()
+        value = torch.where(cost > 0, gap.clamp(min=0) + cost.detach(), gap)
         best = torch.where(spread(value < smallest, x), z.detach(), best)
         smallest = torch.fmin(value, smallest)
         x_adv = (z.detach() + step * mask * g.sign()).clamp(0, 1)
@@ -134,3 +139,23 @@ def train_against_patches(
         generator=generator,
         progress=progress,
     )
+
+
+def against_filters(
+    model: Model, x: Tensor, y: Tensor, *, eps: float, steps: int, generator: Generator | None = None
+) -> dict[str, dict[str, Success]]:
+    """How often each of FILTERS before the network lets PGD through, one row each: of the pictures themselves; made for
+    the bare network; made through the filter as it is; made through it by `straight_through` (BPDA)."""
+    options: dict[str, Any] = {"eps": eps, "steps": steps, "generator": generator}
+    bare, found = pgd_linf(model, x, y, **options), dict[str, dict[str, Success]]()
+    for name, f in FILTERS.items():
+        given = {
+            "clean": x,
+            "bare": bare,
+            "through": pgd_linf(defended(model, f), x, y, **options),
+            "BPDA": pgd_linf(defended(model, partial(straight_through, f)), x, y, **options),
+        }
+        with torch.no_grad(), evaluating(model):
+            labels = {who: model(f(z)).argmax(1) for who, z in given.items()}
+        found[name] = {who: success_rate((label != y)[:, None]) for who, label in labels.items()}
+    return found

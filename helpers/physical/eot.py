@@ -2,7 +2,7 @@ r"""Expectation over transformation: an attack on all photographs at once, and i
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -125,11 +125,11 @@ def ladder(
     targeted: how often they are read as y, the label wanted.
     """
     signs = torch.rand(x.shape, generator=attacker, device=x.device, dtype=x.dtype) < 0.5
-    pgd = pgd_linf(model, x, y, eps=eps, steps=steps, targeted=targeted, generator=attacker)
+    options: dict[str, Any] = {"eps": eps, "steps": steps, "targeted": targeted, "generator": attacker}
+    pgd = pgd_linf(model, x, y, **options)
     found: dict[str, dict[str, Success]] = {}
     for name, camera in LADDER.items():
-        options = {"eps": eps, "camera": camera, "samples": samples, "steps": steps, "targeted": targeted}
-        eot = eot_attack(model, x, y, **options, generator=attacker)
+        eot = eot_attack(model, x, y, camera=camera, samples=samples, **options)
         given = {"clean": x, "random": (x + eps * torch.where(signs, 1, -1)).clamp(0, 1), "PGD": pgd, "EOT": eot}
         seen = draw(camera, x, shots, generator=judge)
         found[name] = {who: success_rate(fooled(model, z, y, seen) ^ targeted) for who, z in given.items()}

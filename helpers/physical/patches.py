@@ -17,16 +17,7 @@ def apply_patch(x: Tensor, patch: Tensor, mask: Tensor) -> Tensor:
     size (`place` makes them) and in [0, 1] -> (N, C, H, W). Differentiable in all three. Raises ValueError otherwise.
     Brown et al. 2017; Karmon et al. 2018.
     """
-    check_pictures("x", x)
-    channels, size = x.shape[1], x.shape[2:]
-    for name, value, depth in (("patch", patch, channels), ("mask", mask, 1)):
-        if value.shape[-3:] != (depth, *size) or value.ndim > 4 or (value.ndim == 4 and len(value) not in (1, len(x))):
-            raise ValueError(
-                f"{name} must be ({depth}, {size[0]}, {size[1]}) or ({len(x)}, {depth}, {size[0]}, {size[1]}), "
-                f"got {tuple(value.shape)}; `place` brings a patch to the picture's size"
-            )
-        if not ((value >= 0) & (value <= 1)).all():
-            raise ValueError(f"{name} must lie in [0, 1], got from {float(value.min()):g} to {float(value.max()):g}")
+    _check_patch(x, patch, mask)
     return (1 - mask) * x + mask * patch
 
 
@@ -55,6 +46,19 @@ def place(
     seen = resampled(patch, inverse, size, "border")
     mask = resampled(torch.ones_like(patch[:, :1]), inverse, size, "zeros")
     return in_range(seen), in_range(mask)
+
+
+def _check_patch(x: Tensor, patch: Tensor, mask: Tensor) -> None:
+    check_pictures("x", x)
+    channels, size = x.shape[1], x.shape[2:]
+    for name, value, depth in (("patch", patch, channels), ("mask", mask, 1)):
+        if value.shape[-3:] != (depth, *size) or value.ndim > 4 or (value.ndim == 4 and len(value) not in (1, len(x))):
+            raise ValueError(
+                f"{name} must be ({depth}, {size[0]}, {size[1]}) or ({len(x)}, {depth}, {size[0]}, {size[1]}), "
+                f"got {tuple(value.shape)}; `place` brings a patch to the picture's size"
+            )
+        if not ((value >= 0) & (value <= 1)).all():
+            raise ValueError(f"{name} must lie in [0, 1], got from {float(value.min()):g} to {float(value.max()):g}")
 
 
 def _check_inside(patch: Tensor, forward: Tensor, centre: Tensor, size: tuple[int, int]) -> None:

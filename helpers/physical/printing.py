@@ -29,14 +29,12 @@ PRINTABLE = printable_colours()
 def non_printability_score(p: Tensor, printable: Tensor) -> Tensor:
     r"""NPS(p) = sum over pixels of min_k ||p_ij - c_k||_2: how far the colours are from those that can be printed.
 
-    p (..., C, h, w), printable c (K, C) -> (...). 0 if and only if each pixel has a printable colour. Its sub-gradient
-    points away from the nearest one. Raises ValueError for other shapes or NaN.
+    p (..., C, h, w), printable c (K, C) of its type -> (...). 0 if and only if each pixel has a printable colour. Its
+    sub-gradient points away from the nearest one. Raises ValueError for other shapes or NaN.
     Thys et al. 2019; Sharif et al. 2016 take the product over k in place of the minimum.
     """
-    _check_patch(p)
-    if printable.ndim != 2 or len(printable) == 0 or printable.shape[1] != p.shape[-3]:
-        raise ValueError(f"printable must be colours (K, {p.shape[-3]}), got {tuple(printable.shape)}")
-    apart = p.movedim(-3, -1)[..., None, :] - printable.to(p)  # (..., h, w, K, C)
+    _check_colours(p, printable)
+    apart = p.movedim(-3, -1)[..., None, :] - printable  # (..., h, w, K, C)
     return apart.norm(dim=-1).amin(-1).sum((-2, -1))
 
 
@@ -49,7 +47,7 @@ def total_variation(p: Tensor) -> Tensor:
     for printed attacks Sharif et al. 2016.
     """
     _check_patch(p)
-    across, down = _differences(p)
+    across, down = p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
     return torch.stack([across, down]).norm(dim=0).sum((-3, -2, -1))
 
 
@@ -60,7 +58,7 @@ def total_variation_subgradient(p: Tensor) -> Tensor:
     (..., C, h, w) -> the same.
     """
     _check_patch(p)
-    across, down = _differences(p)
+    across, down = p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
     length = torch.stack([across, down]).norm(dim=0)
     u, v = (torch.where(length > 0, part / length, 0) for part in (across, down))
     zero_u, zero_v = torch.zeros_like(u[..., :1]), torch.zeros_like(v[..., :1, :])
@@ -82,8 +80,12 @@ def smooth_mask(height: int, width: int, edge: float) -> Tensor:
     return (rise(height)[:, None] * rise(width))[None]
 
 
-def _differences(p: Tensor) -> tuple[Tensor, Tensor]:
-    return p.diff(dim=-1, append=p[..., -1:]), p.diff(dim=-2, append=p[..., -1:, :])
+def _check_colours(p: Tensor, printable: Tensor) -> None:
+    _check_patch(p)
+    if printable.ndim != 2 or len(printable) == 0 or printable.shape[1] != p.shape[-3]:
+        raise ValueError(f"printable must be colours (K, {p.shape[-3]}), got {tuple(printable.shape)}")
+    if (printable.dtype, printable.device) != (p.dtype, p.device):
+        raise ValueError(f"printable must be {p.dtype} on {p.device} as p is; PRINTABLE.to(p) is")
 
 
 def _check_patch(p: Tensor) -> None:

@@ -67,8 +67,8 @@ def frame() -> Tensor:
 def on_face(landmarks: Tensor, place: Place, size: tuple[int, int]) -> Tensor:
     """Where in the sticker each pixel of a picture of `size` = (H, W) looks: (N, H, W, 2), the sticker being [-1, 1]^2.
 
-    landmarks (N, 5, 2) in pixels: the similarity that takes them to `frame`, `flattened`, turned back. Differentiable in them.
-    Raises ValueError for other shapes and sizes, and where no pixel of a picture is in the sticker.
+    landmarks (N, 5, 2) in pixels: the similarity that takes them to `frame`, `flattened`, turned back.
+    Differentiable in them. Raises ValueError for other shapes, and where no pixel of a picture is in the sticker.
     """
     if landmarks.shape[1:] != (5, 2) or not (place.width > 0 and place.height > 0):
         raise ValueError(f"need landmarks (N, 5, 2) and a sticker with an area, got {tuple(landmarks.shape)}, {place}")

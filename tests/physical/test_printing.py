@@ -97,6 +97,8 @@ def test_bad_input_is_named() -> None:
             f(patch() * math.nan)
     with pytest.raises(ValueError, match=r"printable must be colours \(K, 1\), got \(27, 3\)"):
         physical.non_printability_score(patch(1, 4, 4), physical.PRINTABLE)
+    with pytest.raises(ValueError, match=r"PRINTABLE.to\(p\) is"):
+        physical.non_printability_score(patch(), physical.PRINTABLE)
     with pytest.raises(ValueError, match="edge must be at least 0"):
         physical.smooth_mask(4, 4, -1)
     with pytest.raises(ValueError, match="height must be an integer"):
