@@ -108,14 +108,15 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place", "Shots",
-    "Success", "Verdicts", "against_filters", "apply_patch", "arc_length", "best_score", "blur", "busiest", "colour",
-    "controls", "cosine", "cosines_seen", "covered", "defended", "dodging_loss", "draw", "eot_attack", "eot_patches",
-    "expectation_over_transformation", "flattened", "fooled", "frame", "grey_patch", "impersonation_loss", "jpeg",
-    "ladder", "left_by_patches", "lost", "lost_rates", "noisy", "non_printability_score", "on_face", "only_face",
-    "patch_attack", "perspective", "photograph", "place", "printable_colours", "quantised", "random_patch",
-    "rotate_scale", "rotation", "round_through", "sample_study", "shot_gradients", "smooth_mask", "square_masks",
-    "stick", "sticker_attack", "sticker_loss", "straight_through", "success_rate", "template", "threshold", "tilt",
-    "total_variation", "total_variation_subgradient", "train_against_patches", "unnoticed", "vanish", "vanishing_loss",
-    "variation", "verdicts", "warp", "wear", "worn_verdicts",
+    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place",
+    "Shots", "Success", "Verdicts", "against_filters", "apply_patch", "arc_length", "best_score", "blur", "busiest",
+    "colour", "controls", "cosine", "cosines_seen", "covered", "defended", "dodging_loss", "draw", "eot_attack",
+    "eot_patches", "expectation_over_transformation", "flattened", "fooled", "frame", "grey_patch",
+    "impersonation_loss", "jpeg", "ladder", "left_by_patches", "lost", "lost_rates", "noisy",
+    "non_printability_score", "on_face", "only_face", "patch_attack", "perspective", "photograph", "place",
+    "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "sample_study",
+    "shot_gradients", "smooth_mask", "square_masks", "stick", "sticker_attack", "sticker_loss", "straight_through",
+    "success_rate", "template", "threshold", "tilt", "total_variation", "total_variation_subgradient",
+    "train_against_patches", "unnoticed", "vanish", "vanishing_loss", "variation", "verdicts", "warp", "wear",
+    "worn_verdicts",
 ]  # fmt: skip

@@ -41,10 +41,11 @@ def vanishing_loss(
 
     z the log-odds of a face, k = 1, 2, 3 the networks P, R, O, t_k their thresholds. P is shown all windows of the
     pyramid; R what P lets through, O what R lets through: chosen anew in each picture, without a gradient. With
-    w_3 > 0 and margin > 0, L = 0 says that `detect` finds nothing. x (N, 1 or 3, H, W) in [0, 1] -> (N,).
+    w_3 > 0 and margin > 0, L = 0 says that `detect` finds nothing. One network that refuses all its windows is enough,
+    and P has hundreds of them to refuse: unless asked for, w_1 = 0. x (N, 1 or 3, H, W) in [0, 1] -> (N,).
     """
     faceid.check_pictures("x", x, mtcnn)
-    x, odds = faceid.in_colour(x), torch.tensor(thresholds).logit() - margin
+    x, odds = faceid.in_colour(x), (torch.tensor(thresholds).logit() - margin).tolist()
     pyramid, loss = faceid.scales(x.shape[2], x.shape[3], min_side), x.new_zeros(len(x))
     if weights[0]:
         seen = [faceid.windows(mtcnn, x, scale)[0] for scale in pyramid]

@@ -17,8 +17,9 @@ from helpers.physical.patches import apply_patch
 class Place(NamedTuple):
     """Where a sticker is on a face. Unit: the distance of the eyes; origin: midway between them; y grows downwards.
 
-    (x, y) its centre, width and height of the flat paper, bend the k of the parabola z = -k x^2 along which it is
-    bent away from the viewer, pitch the angle in radians by which it is tipped, the sides seen lower.
+    (x, y) its centre, width and height of the flat paper, turned in its plane by `turn`, counter-clockwise; bend the k
+    of the parabola z = -k x^2 along which it is bent away from the viewer, pitch the angle by which it is tipped, the
+    sides seen lower. Angles in radians.
     """
 
     x: float
@@ -27,6 +28,7 @@ class Place(NamedTuple):
     height: float
     bend: float = 0.0
     pitch: float = 0.0
+    turn: float = 0.0
 
 
 FOREHEAD = Place(0.0, -0.65, 1.7, 0.6, bend=0.3, pitch=0.3)
@@ -65,8 +67,8 @@ def frame() -> Tensor:
 def on_face(landmarks: Tensor, place: Place, size: tuple[int, int]) -> Tensor:
     """Where in the sticker each pixel of a picture of `size` = (H, W) looks: (N, H, W, 2), the sticker being [-1, 1]^2.
 
-    landmarks (N, 5, 2) in pixels: the similarity that takes them to `frame`, then `flattened`. Differentiable in them.
-    Raises ValueError for other shapes and sizes, and where no pixel of a picture is in the sticker.
+    landmarks (N, 5, 2) in pixels: the similarity that takes them to `frame`, `flattened`, turned back.
+    Differentiable in them. Raises ValueError for other shapes, and where no pixel of a picture is in the sticker.
     """
     if landmarks.shape[1:] != (5, 2) or not (place.width > 0 and place.height > 0):
         raise ValueError(f"need landmarks (N, 5, 2) and a sticker with an area, got {tuple(landmarks.shape)}, {place}")
@@ -75,7 +77,8 @@ def on_face(landmarks: Tensor, place: Place, size: tuple[int, int]) -> Tensor:
     pixels = torch.stack(torch.meshgrid(*steps, indexing="xy"), -1)
     seen = torch.einsum("nij,hwj->nhwi", matrix, pixels) + move[:, None, None]
     flat = flattened(seen - seen.new_tensor([place.x, place.y]), place.bend, place.pitch)
-    grid = flat / flat.new_tensor([place.width / 2, place.height / 2])
+    c, s = math.cos(place.turn), math.sin(place.turn)
+    grid = flat @ flat.new_tensor([[c, s], [-s, c]]) / flat.new_tensor([place.width / 2, place.height / 2])
     missed = ~(grid.abs() <= 1).all(-1).flatten(1).any(1)
     if missed.any():
         raise ValueError(f"{place} lies outside of the pictures {missed.nonzero().flatten().tolist()}, {size} pixels")

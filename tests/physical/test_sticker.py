@@ -68,6 +68,15 @@ def test_a_sticker_goes_with_its_face(landmarks: Tensor) -> None:
         torch.testing.assert_close(grid[n], want, atol=1e-9, rtol=0)
 
 
+def test_a_turned_sticker_has_its_right_edge_up(landmarks: Tensor) -> None:
+    """By a quarter turn counter-clockwise what was on the right is above; paper and grid turn by the angle."""
+    straight, turned = (A.on_face(landmarks[:1], A.Place(0, 0, 1, 1, turn=t), (60, 50))[0] for t in (0, math.pi / 2))
+    torch.testing.assert_close(turned[20, 28], torch.tensor([0.5, 0.3]).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(straight[20, 28], torch.tensor([0.3, -0.5]).double(), atol=1e-6, rtol=0)
+    some = A.on_face(landmarks[:1], A.Place(0, 0, 1, 1, turn=0.3), (60, 50))[0]
+    torch.testing.assert_close(some.norm(dim=-1), straight.norm(dim=-1))
+
+
 def test_stickers_that_nobody_sees_are_refused(landmarks: Tensor) -> None:
     with pytest.raises(ValueError, match=r"lies outside of the pictures \[0, 1\], \(60, 50\) pixels"):
         A.on_face(landmarks, FLAT._replace(x=9.0), (60, 50))
