@@ -90,11 +90,9 @@ def place(patch: str, person: int, aside: float, down: float, size: float, turn:
     mtcnn, faces, landmarks, worn = _unseen()
     x, marks = faces[person - 1 : person], landmarks[person - 1 : person]
     for pixels, at in zip(worn[patch], physical.CHEEKS, strict=True):
-        there = at._replace(x=at.x + aside, y=at.y + down, width=size * at.width, height=size * at.height)
-        grid = physical.on_face(marks, there, (x.shape[2], x.shape[3]))
-        angle = torch.tensor(math.radians(turn))
-        around = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
-        x = physical.stick(x, pixels, grid @ around)
+        moved = {"x": at.x + aside, "y": at.y + down, "width": size * at.width, "height": size * at.height}
+        there = at._replace(**moved, turn=math.radians(turn))
+        x = physical.wear(x, marks, pixels[None], (there,))
     score = physical.best_score(mtcnn, x).item()
     fig, (left, right) = figure(1, 2, width=7.5, height=3.9, width_ratios=(1, 0.8))
     with torch.no_grad():
