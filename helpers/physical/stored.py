@@ -8,8 +8,9 @@ from torch import Generator, Tensor, nn
 from helpers import faceid
 from helpers.faceid import stored as described
 from helpers.physical import identity
-from helpers.physical.camera import LADDER
+from helpers.physical.camera import LADDER, Camera
 from helpers.physical.detector import controls, lost_rates
+from helpers.physical.identity import Verdicts
 from helpers.physical.sticker import CHEEKS
 
 SEEN = 20  # patches are made on the first 20 people of AT&T, judged on the other 20
@@ -79,17 +80,25 @@ def system() -> float:
     return identity.threshold(people().descriptors[:SEEN], FAR)
 
 
+def judge(claims: tuple[Tensor, Tensor, Tensor], patch: Tensor, camera: Camera, n: int = 1) -> dict[str, Verdicts]:
+    """`worn_verdicts` without, with the sticker, and with its controls, by the system's threshold."""
+    worn = {"none": None, "sticker": patch} | controls(patch, Generator().manual_seed(2))
+    mtcnn, resnet = faceid.pretrained("cpu")
+    shots = Generator().manual_seed(1)
+    return identity.worn_verdicts(mtcnn, resnet, claims, worn, system(), camera=camera, n=n, generator=shots)
+
+
 def measure_dodge(model: nn.Module) -> dict[str, float]:
-    """Of a photograph of each of the pictures JUDGED of the people 20 to 39: the share that is taken for another."""
+    """Of a photograph of each of the pictures JUDGED of the people 20 to 39 the share that is taken for another: they
+    look STRAIGHT into the camera; they have turned to it as CAMERA has it."""
     sticker, everybody = model().cpu(), people().take(slice(SEEN, 40))
     x, landmarks, _ = everybody.take(slice(None), identity.JUDGED)
     own = identity.template(everybody.descriptors[:, identity.ENROLLED])
-    worn = {"none": None, "sticker": sticker} | controls(sticker, Generator().manual_seed(2))
-    mtcnn, resnet = faceid.pretrained("cpu")
-    found = identity.worn_verdicts(
-        mtcnn, resnet, (x, landmarks, own), worn, system(), camera=CAMERA, generator=Generator().manual_seed(1)
-    )
-    return {f"rejected_{name}": value.rejected.rate for name, value in found.items()}
+    straight = judge((x, landmarks, own), sticker, STRAIGHT)
+    turned = judge((x, landmarks, own), sticker, CAMERA)
+    return {f"rejected_{name}": value.rejected.rate for name, value in straight.items()} | {
+        f"turned_{name}": value.rejected.rate for name, value in turned.items()
+    }
 
 
 def targets(everybody: People) -> Tensor:
@@ -110,11 +119,7 @@ def measure_impersonate(model: nn.Module) -> dict[str, float]:
     stickers, (own, others) = model().cpu(), attackers()
     x, landmarks, _ = own.take(slice(None), identity.JUDGED)
     v = identity.template(others.descriptors[:, identity.ENROLLED])
-    mtcnn, resnet = faceid.pretrained("cpu")
-    worn = {"none": None, "sticker": stickers} | controls(stickers, Generator().manual_seed(2))
-    found = identity.worn_verdicts(
-        mtcnn, resnet, (x, landmarks, v), worn, system(), camera=STRAIGHT, n=2, generator=Generator().manual_seed(1)
-    )
+    found = judge((x, landmarks, v), stickers, STRAIGHT, n=2)
     return {f"accepted_{name}": value.accepted.rate for name, value in found.items()} | {
         f"cosine_{name}": value.cosine for name, value in found.items()
     }

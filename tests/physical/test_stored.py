@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from helpers import checkpoints, faceid, physical as A, runtime
-from helpers.attacks.team import exact_interval
 from helpers.physical import stored
+
+
+CONTROLS = ("none", "grey", "random", "black")
+NAMES = ("none", "sticker", *CONTROLS[1:])
 
 
 def test_the_cheek_patches_lose_unseen_faces_and_the_controls_do_not() -> None:
@@ -18,11 +21,13 @@ def test_the_cheek_patches_lose_unseen_faces_and_the_controls_do_not() -> None:
 
 
 def test_one_sticker_hides_who_unseen_people_are() -> None:
-    """60 photographs: none to be known by a stranger's template but by their own."""
-    rejected = checkpoints.card("sticker_dodge")["metrics"]
-    assert rejected["rejected_sticker"] >= 0.8
-    assert exact_interval(round(60 * rejected["rejected_random"]), 60)[1] < 0.5
-    assert rejected["rejected_none"] < 0.1
+    """60 photographs of people who look straight into the camera, 60 of people who have turned: there the system
+    refuses one in ten without a sticker, so the controls are compared with that."""
+    rates = checkpoints.card("sticker_dodge")["metrics"]
+    assert list(rates) == [f"{how}_{name}" for how in ("rejected", "turned") for name in NAMES]
+    assert rates["rejected_sticker"] >= 0.8 and rates["turned_sticker"] >= 0.75
+    assert max(rates[f"rejected_{name}"] for name in CONTROLS) < 0.1
+    assert max(rates[f"turned_{name}"] for name in CONTROLS) < 0.25
 
 
 def test_a_patch_is_its_pixels() -> None:
