@@ -23,7 +23,7 @@ COMMAND = "python -m helpers.physical.measured"
 FOLDER = data.FOLDER / "physical"
 
 SMALL, K = 75, 80  # side of the pictures that are searched, and how many eigenfaces
-BUDGET = {"eigenfaces": 3_000, "blobs": 1_500}  # queries for each face
+BUDGET = {"eigenfaces": 1_640, "blobs": 1_500}  # queries for each face
 PEOPLE = {"eigenfaces": 10, "blobs": 4}  # how many of the people attacked
 
 DIGITS, EPS, QUERIES = 100, 0.15, 2_000

@@ -17,6 +17,7 @@ from helpers.attacks.team import exact_interval
 from helpers.attacks.threat import Checked, Model, goal
 
 Value = Callable[[Tensor, Tensor], Tensor]
+TOGETHER = 256  # pictures in one pass: what fits into a processor's cache is done four times as fast
 
 
 class Run(NamedTuple):
@@ -42,7 +43,12 @@ def margin_of(model: Model, y: Tensor, *, targeted: bool = False) -> Value:
     Raises ValueError for logits that are NaN, probabilities, or too few. The model should be in evaluation mode.
     """
     checked = Checked(model, y)
-    return lambda z, rows: goal(checked(z), y[rows], targeted)
+
+    def value(z: Tensor, rows: Tensor) -> Tensor:
+        pairs = zip(z.split(TOGETHER), y[rows].split(TOGETHER), strict=True)
+        return torch.cat([goal(checked(part), labels, targeted) for part, labels in pairs])
+
+    return value
 
 
 def check_start(x: Tensor, eps: float | Tensor) -> Tensor:
@@ -159,14 +165,15 @@ def nes_attack(
     x_adv, queries, active = x.clone(), torch.zeros(len(x), dtype=torch.int64), torch.arange(len(x), device=x.device)
     success = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     for _ in range(budget // (samples + 1)):
-        z = x_adv[active]
-        xi = torch.randn((samples // 2, *z.shape), generator=generator, device=x.device, dtype=x.dtype)
+        for rows in active.split(max(1, TOGETHER // samples)):
+            z = x_adv[rows]
+            xi = torch.randn((samples // 2, *z.shape), generator=generator, device=x.device, dtype=x.dtype)
 
-        def asked(versions: Tensor, rows: Tensor = active) -> Tensor:
-            return value(versions.clamp(0, 1).flatten(0, 1), rows.repeat(len(versions))).view(len(versions), -1)
+            def asked(versions: Tensor, rows: Tensor = rows) -> Tensor:
+                return value(versions.clamp(0, 1).flatten(0, 1), rows.repeat(len(versions))).view(len(versions), -1)
 
-        g = nes_gradient(asked, z, xi, sigma=sigma)
-        x_adv[active] = clip_linf(x[active], radii[active])(z - pace[active] * g.sign())
+            g = nes_gradient(asked, z, xi, sigma=sigma)
+            x_adv[rows] = clip_linf(x[rows], radii[rows])(z - pace[rows] * g.sign())
         queries[active.cpu()] += samples + 1
         success[active] = check_values(value(x_adv[active], active), (len(active),)) < 0
         active = active[~success[active]]

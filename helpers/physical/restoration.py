@@ -83,7 +83,7 @@ def restore(
     budget: int,
     samples: int = 40,
     sigma: float = 0.3,
-    rate: float = 0.15,
+    rate: float = 0.1,
     generator: Generator | None = None,
 ) -> Path:
     r"""z <- z + rate (1 - t/T) m / rms(m),  m <- 0.9 m + 0.1 g,  g by nes_gradient of  -|f(x(z)) - e|^2,  from z = 0.

@@ -80,9 +80,15 @@ def square_search(value: Value, x: Tensor, *, eps: float, budget: int, generator
         def asked(z: Tensor, rows: Tensor = active) -> Tensor:
             return value(z, rows)
 
-        now = (x[active], x_adv[active], found[active])
-        x_adv[active], found[active] = square_attack_step(
-            asked, *now, eps=eps, top=top[active], left=left[active], side=side, signs=signs[active]
+        some = slice(None) if len(active) == n else active
+        x_adv[some], found[some] = square_attack_step(
+            asked,
+            *(x[some], x_adv[some], found[some]),
+            eps=eps,
+            top=top[some],
+            left=left[some],
+            side=side,
+            signs=signs[some],
         )
         queries[active] += 1
     return Run(x_adv, (found < 0).cpu(), queries.cpu())
