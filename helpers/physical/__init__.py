@@ -12,6 +12,15 @@ from helpers.physical.camera import (
     draw,
     photograph,
 )
+from helpers.physical.columns import (
+    Certified,
+    ablated,
+    ballots,
+    certified_accuracy,
+    column_smoothing_certificate,
+    touched,
+    worst_leads,
+)
 from helpers.physical.compression import (
     jpeg,
 )
@@ -82,6 +91,33 @@ from helpers.physical.printing import (
     total_variation,
     total_variation_subgradient,
 )
+from helpers.physical.queries import (
+    Run,
+    Share,
+    margin_of,
+    nes_attack,
+    nes_crossover,
+    nes_error,
+    nes_gradient,
+    nes_variance,
+    share_within,
+)
+from helpers.physical.restoration import (
+    Basis,
+    Path,
+    eigenfaces,
+    face_of,
+    gaussian_blob,
+    replayed,
+    restore,
+    restore_by_blobs,
+    shown,
+    symmetric,
+)
+from helpers.physical.squares import (
+    square_attack_step,
+    square_search,
+)
 from helpers.physical.sticker import (
     CHEEKS,
     FOREHEAD,
@@ -108,15 +144,18 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Camera", "Place",
-    "Shots", "Success", "Verdicts", "against_filters", "apply_patch", "arc_length", "best_score", "blur", "busiest",
-    "colour", "controls", "cosine", "cosines_seen", "covered", "defended", "dodging_loss", "draw", "eot_attack",
-    "eot_patches", "expectation_over_transformation", "flattened", "fooled", "frame", "grey_patch",
-    "impersonation_loss", "jpeg", "ladder", "left_by_patches", "lost", "lost_rates", "noisy",
-    "non_printability_score", "on_face", "only_face", "patch_attack", "perspective", "photograph", "place",
-    "printable_colours", "quantised", "random_patch", "rotate_scale", "rotation", "round_through", "sample_study",
-    "shot_gradients", "smooth_mask", "square_masks", "stick", "sticker_attack", "sticker_loss", "straight_through",
-    "success_rate", "template", "threshold", "tilt", "total_variation", "total_variation_subgradient",
-    "train_against_patches", "unnoticed", "vanish", "vanishing_loss", "variation", "verdicts", "warp", "wear",
-    "worn_verdicts",
+    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Basis", "Camera",
+    "Certified", "Path", "Place", "Run", "Share", "Shots", "Success", "Verdicts", "ablated", "against_filters",
+    "apply_patch", "arc_length", "ballots", "best_score", "blur", "busiest", "certified_accuracy", "colour",
+    "column_smoothing_certificate", "controls", "cosine", "cosines_seen", "covered", "defended", "dodging_loss",
+    "draw", "eigenfaces", "eot_attack", "eot_patches", "expectation_over_transformation", "face_of", "flattened",
+    "fooled", "frame", "gaussian_blob", "grey_patch", "impersonation_loss", "jpeg", "ladder", "left_by_patches",
+    "lost", "lost_rates", "margin_of", "nes_attack", "nes_crossover", "nes_error", "nes_gradient", "nes_variance",
+    "noisy", "non_printability_score", "on_face", "only_face", "patch_attack", "perspective", "photograph", "place",
+    "printable_colours", "quantised", "random_patch", "replayed", "restore", "restore_by_blobs", "rotate_scale",
+    "rotation", "round_through", "sample_study", "share_within", "shot_gradients", "shown", "smooth_mask",
+    "square_attack_step", "square_masks", "square_search", "stick", "sticker_attack", "sticker_loss",
+    "straight_through", "success_rate", "symmetric", "template", "threshold", "tilt", "total_variation",
+    "total_variation_subgradient", "touched", "train_against_patches", "unnoticed", "vanish", "vanishing_loss",
+    "variation", "verdicts", "warp", "wear", "worn_verdicts", "worst_leads",
 ]  # fmt: skip
