@@ -152,9 +152,9 @@ def sample_study(
 
     All plans are judged by the same shots, drawn from `judge`, and attack from one state of `attacker`.
     """
-    seen, found = draw(camera, x, shots, generator=judge), dict[tuple[int, int], Success]()
+    seen, state, found = draw(camera, x, shots, generator=judge), attacker.get_state(), dict[tuple[int, int], Success]()
     for samples, steps in plans:
-        again = attacker.clone_state()
-        z = eot_attack(model, x, y, eps=eps, camera=camera, samples=samples, steps=steps, generator=again)
+        attacker.set_state(state)
+        z = eot_attack(model, x, y, eps=eps, camera=camera, samples=samples, steps=steps, generator=attacker)
         found[samples, steps] = success_rate(fooled(model, z, y, seen))
     return found

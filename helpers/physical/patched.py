@@ -42,8 +42,9 @@ def patch_attack(
     checks.positive("step", step)
     if mask.shape[-3:] != (1, *x.shape[2:]) or not ((mask == 0) | (mask == 1)).all():
         raise ValueError(f"mask must be zeros and ones, (1, {x.shape[2]}, {x.shape[3]}), got {tuple(mask.shape)}")
-    random = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-    x_adv = torch.where(mask > 0, random if start is None else start, x)
+    if start is None:
+        start = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    x_adv = torch.where(mask > 0, start, x)
     best, smallest = x_adv, x.new_full((len(x),), math.inf)
     for _ in range(steps + 1):
         with torch.enable_grad():
@@ -95,13 +96,15 @@ def train_against_patches(
     r"""min_theta E max_p L(theta; (1 - m) x + m p, y):  the square m of `side` pixels lies anywhere, another one for
     each picture; p by `inner` steps of `patch_attack`. Adam, batches of 128, a cosine from 2e-3.
 
-    Adversarial training for patches in random places: Wu et al. 2020; Rao et al. 2020.
+    The generator may live on the CPU or with x. Wu et al. 2020; Rao et al. 2020.
     """
     masks = square_masks((x.shape[2], x.shape[3]), side, 1).to(x)
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        mask = masks[torch.randint(len(masks), (len(x),), generator=generator).to(x.device)]
-        x_adv = patch_attack(model, x, y, mask=mask, steps=inner, step=1.25 / inner, generator=generator)
+        like: dict[str, Any] = {"generator": generator, "device": generator.device if generator else x.device}
+        mask = masks[torch.randint(len(masks), (len(x),), **like).to(x.device)]
+        start = torch.rand(x.shape, **like, dtype=x.dtype).to(x.device)
+        x_adv = patch_attack(model, x, y, mask=mask, steps=inner, step=1.25 / inner, start=start)
         return cross_entropy(model(x_adv), y).mean()
 
     return fit(

@@ -89,16 +89,17 @@ def judge(claims: tuple[Tensor, Tensor, Tensor], patch: Tensor, camera: Camera, 
 
 
 def measure_dodge(model: nn.Module) -> dict[str, float]:
-    """Of a photograph of each of the pictures JUDGED of the people 20 to 39 the share that is taken for another: they
-    look STRAIGHT into the camera; they have turned to it as CAMERA has it."""
-    sticker, everybody = model().cpu(), people().take(slice(SEEN, 40))
+    """Of a photograph of each of the pictures JUDGED of the people 20 to 39 the share that is taken for another, and,
+    with the sticker, that in which no face is found: they look STRAIGHT into the camera; they have `turned` as CAMERA
+    has it."""
+    sticker, everybody, found = model().cpu(), people().take(slice(SEEN, 40)), dict[str, float]()
     x, landmarks, _ = everybody.take(slice(None), identity.JUDGED)
     own = identity.template(everybody.descriptors[:, identity.ENROLLED])
-    straight = judge((x, landmarks, own), sticker, STRAIGHT)
-    turned = judge((x, landmarks, own), sticker, CAMERA)
-    return {f"rejected_{name}": value.rejected.rate for name, value in straight.items()} | {
-        f"turned_{name}": value.rejected.rate for name, value in turned.items()
-    }
+    for how, camera in (("", STRAIGHT), ("turned_", CAMERA)):
+        rows = judge((x, landmarks, own), sticker, camera)
+        found |= {f"{how}rejected_{name}": row.rejected.rate for name, row in rows.items()}
+        found[f"{how}faceless_sticker"] = rows["sticker"].faceless.rate
+    return found
 
 
 def targets(everybody: People) -> Tensor:

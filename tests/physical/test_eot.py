@@ -87,9 +87,11 @@ def test_plans_are_judged_by_the_same_shots(digits: tuple[nn.Module, Tensor, Ten
     net, x, y = digits
     options = {"eps": 0.15, "camera": TURNS, "shots": 4}
     attacker, judge = runtime.generator(0), runtime.generator(1)
-    found = physical.sample_study(net, x, y, **options, plans=[(1, 4), (2, 4), (1, 4)], attacker=attacker, judge=judge)
+    found = physical.sample_study(net, x, y, **options, plans=[(1, 4), (2, 4)], attacker=attacker, judge=judge)
     assert list(found) == [(1, 4), (2, 4)]
-    again = physical.sample_study(net, x, y, **options, plans=[(1, 4)], attacker=attacker, judge=runtime.generator(1))
+    again = physical.sample_study(
+        net, x, y, **options, plans=[(1, 4)], attacker=runtime.generator(0), judge=runtime.generator(1)
+    )
     assert again[1, 4] == found[1, 4]
 
 

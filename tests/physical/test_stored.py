@@ -8,7 +8,6 @@ from helpers.physical import stored
 
 
 CONTROLS = ("none", "grey", "random", "black")
-NAMES = ("none", "sticker", *CONTROLS[1:])
 
 
 def test_the_cheek_patches_lose_unseen_faces_and_the_controls_do_not() -> None:
@@ -21,13 +20,27 @@ def test_the_cheek_patches_lose_unseen_faces_and_the_controls_do_not() -> None:
 
 
 def test_one_sticker_hides_who_unseen_people_are() -> None:
-    """60 photographs of people who look straight into the camera, 60 of people who have turned: there the system
-    refuses one in ten without a sticker, so the controls are compared with that."""
+    """60 photographs of people who look straight into the camera, 60 of people who have turned. Who is not taken for
+    another is mostly not seen at all, which is not called a success."""
     rates = checkpoints.card("sticker_dodge")["metrics"]
-    assert list(rates) == [f"{how}_{name}" for how in ("rejected", "turned") for name in NAMES]
-    assert rates["rejected_sticker"] >= 0.8 and rates["turned_sticker"] >= 0.75
+    assert set(rates) == {
+        f"{how}{what}"
+        for how in ("", "turned_")
+        for what in ("faceless_sticker", *(f"rejected_{name}" for name in ("sticker", *CONTROLS)))
+    }
+    assert rates["rejected_sticker"] >= 0.8 and rates["turned_rejected_sticker"] >= 0.7
     assert max(rates[f"rejected_{name}"] for name in CONTROLS) < 0.1
-    assert max(rates[f"turned_{name}"] for name in CONTROLS) < 0.25
+    assert max(rates[f"turned_rejected_{name}"] for name in CONTROLS) < 0.25
+    for how in ("", "turned_"):
+        assert 1 - rates[f"{how}rejected_sticker"] - rates[f"{how}faceless_sticker"] < 0.1  # known all the same
+
+
+def test_another_person_is_out_of_reach_for_most() -> None:
+    """The honest figure: 30 photographs, most of them nearer to the target than without, few near enough."""
+    rates = checkpoints.card("sticker_impersonate")["metrics"]
+    assert rates["cosine_sticker"] > max(rates[f"cosine_{name}"] for name in CONTROLS) + 0.02
+    assert 0.1 < rates["accepted_sticker"] < 0.6
+    assert max(rates[f"accepted_{name}"] for name in CONTROLS) < 0.1
 
 
 def test_a_patch_is_its_pixels() -> None:
