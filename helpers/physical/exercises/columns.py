@@ -1,4 +1,4 @@
-"""Exercise 8.10 of Lecture 8: a vote that no patch turns."""
+"""Exercise 8.11 of Lecture 8: a vote that no patch turns."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RULE = (
 RULE += "leave A and go to B, and m + s - 1 bands see it."
 
 column_smoothing_certificate = Exercise(
-    "8.10",
+    "8.11",
     columns.column_smoothing_certificate,
     checks=(
         same("certifies a lead above twice the bands touched", _votes, times=18, meaning=RULE),
