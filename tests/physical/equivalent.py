@@ -1,11 +1,36 @@
-"""Mutants of Lecture 8 that are no mistakes, each with its reason (see tools/mutants.py)."""
+"""Edits of the references of Lecture 8 that change nothing, and why."""
 
 REFUSAL = "The exercise asks for no refusal; tests/physical hold it."
+
+COSINE = "The cosine is that of v and u as well."
+
+LAST = "The last axis is what `diff` takes unless told."
+
+
+def guard(call: str) -> dict[str, str]:
+    """The mutants of a line `_check_...(first, ...)`: left out, shortened."""
+    first = call[call.index("(") + 1 :].split(",")[0].rstrip(")")
+    return {f"{call} -> left out": REFUSAL, f"{call} -> {first}": REFUSAL}
+
+
 TWO_AXES = "The tensor has two axes: axis 1 is axis -1, and the last."
+
 WHOLE = "Whole numbers go in."
-LAST = "1 of two is -1 as well."
+
+OF_TWO = "1 of two is -1 as well."
 
 EQUIVALENT = {
+    "apply_patch": guard("_check_patch(x, patch, mask)"),
+    "total_variation": {
+        **guard("_check_patch(p)"),
+        "p.diff(dim=-1, append=p[..., -1:]) -> p.diff(append=p[..., -1:])": LAST,
+    },
+    "non_printability_score": guard("_check_colours(p, printable)"),
+    "expectation_over_transformation": {
+        "1 -> -1 in return loss(photograph(x, shots)).view(len(x), -1).mean(1) (2)": TWO_AXES
+    },
+    "impersonation_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
+    "dodging_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
     "nes_gradient": {},
     "square_attack_step": {
         "2 -> -2 in down, across = (torch.arange(size, device=x.device) for size in x.shape[2:])": "x has four axes.",
@@ -30,7 +55,7 @@ EQUIVALENT = {
         "votes.topk(2, dim=1) -> votes.topk(2)": TWO_AXES,
         "1 -> -1 in most = votes.topk(2, dim=1).values": TWO_AXES,
         "1 -> -1 in return Certified(votes.argmax(1), most[:, 0] - most[:, 1] > 2 * (patch + band - 1))": TWO_AXES,
-        "1 -> -1 in return Certified(votes.argmax(1), most[:, 0] - most[:, 1] > 2 * (patch + band - 1)) (2)": LAST,
+        "1 -> -1 in return Certified(votes.argmax(1), most[:, 0] - most[:, 1] > 2 * (patch + band - 1)) (2)": OF_TWO,
         "single precision inside": WHOLE,
     },
 }
