@@ -138,7 +138,7 @@ def least_lead(ballots: Tensor, A: Tensor) -> Tensor:
     return votes.gather(1, A[:, None])[:, 0] - votes.scatter(1, A[:, None], -1).amax(1)
 
 
-def patch_attack(
+def strip_attack(
     model: nn.Module,
     x: Tensor,
     *,

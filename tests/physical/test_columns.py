@@ -168,7 +168,7 @@ def test_a_strong_patch_never_beats_a_certificate_and_often_what_has_none(patch:
     x = data.load("mnist").x_test[:24]
     cast = C.ballots(model, x, band=band)
     found = C.column_smoothing_certificate(cast.sum(1), patch=patch, band=band)
-    x_adv = C.patch_attack(model, x, patch=patch, band=band, steps=15, places=2, generator=generator())
+    x_adv = C.strip_attack(model, x, patch=patch, band=band, steps=15, places=2, generator=generator())
     changed = (x_adv != x).any(2).any(1)
     for row in changed:
         where = row.nonzero()[:, 0]

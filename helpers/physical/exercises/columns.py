@@ -1,4 +1,4 @@
-"""Exercise 8.10 of Lecture 8: a vote that no patch turns."""
+"""Exercise 8.11 of Lecture 8: a vote that no patch turns."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ nes_gradient = Exercise(
     ),
     why="A pair cancels f(x), whose noise f(x) xi / sigma would drown the slope where sigma is small, and costs two "
     "queries for one direction. So pairs win where |f(x)| is above sigma |g| sqrt(1 + 1/d), and lose at f(x) = 0.",
-    minutes=15,
+    minutes=12,
 )
 
 

@@ -88,5 +88,6 @@ gaussian_blob = Exercise(
     ),
     why="A blob with its mirror image changes a face as a brush would, in few numbers, and most faces are symmetric: "
     "the search has half as much to find.",
+    minutes=8,
     differentiable=True,
 )
