@@ -126,5 +126,5 @@ def likeness(queries: Tensor, similarity: Tensor, line: float) -> Picture:
     axes.annotate("99 % of impostors are below", (queries[-1], line), xytext=(0, -14), textcoords="offset points",
                   ha="right", color=COLOUR["bound"])  # fmt: skip
     axes.set(xlabel="queries to the first network", ylabel="similarity by the second")
-    axes.set_title("Faces come out of descriptors (grey: one line for each person)")
+    axes.set_title("The second network does not follow (grey: one line for each person)")
     return fig

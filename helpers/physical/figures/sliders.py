@@ -114,9 +114,9 @@ def _searches() -> tuple[measured.Restored, Tensor, Tensor, float]:
 
 
 @explorer(
-    step=Range(0, 72, 72, label="step (41 queries each)", play=True),
+    step=Range(0, 39, 39, label="step (41 queries each)", play=True),
     person=Range(30, 39, 30, label="person"),
-    stills=({"step": 0}, {"step": 18}, {}),
+    stills=({"step": 0}, {"step": 12}, {}),
 )
 def player(step: int, person: int) -> Picture:
     """What the queries have made of a descriptor so far, beside a picture of the person that nobody used."""
