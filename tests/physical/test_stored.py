@@ -6,7 +6,6 @@ import torch
 from helpers import checkpoints, faceid, physical as A, runtime
 from helpers.physical import stored
 
-
 CONTROLS = ("none", "grey", "random", "black")
 
 
