@@ -30,7 +30,8 @@ test: environment  ## lint, types, tests, and every lecture run from top to bott
 
 stress: environment  ## the lectures under other seeds, on other processors, in another order, on a pretended GPU (40 minutes)
 	@echo "== pytest: the mathematics on a pretended GPU"
-	@$(RUN) -m pytest -q --gpu tests/risk tests/faceid tests/mcmc tests/diffusion tests/attacks tests/smoothing tests/gpu
+	@$(RUN) -m pytest -q --gpu tests/risk tests/faceid tests/mcmc tests/diffusion tests/attacks tests/physical \
+		tests/smoothing tests/gpu
 	@echo "== lectures"
 	@$(RUN) -m tools.stress
 	@echo "== mutants that drop device="

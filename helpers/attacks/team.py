@@ -28,7 +28,7 @@ class Verdict(NamedTuple):
         return [(int(self.left[y == k].sum()), int((y == k).sum())) for k in range(int(y.max()) + 1)]
 
 
-def exact_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def exact_interval(hits: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper & Pearson's interval for a probability after `hits` of n: it covers at least as often as it says."""
     from scipy import special  # here, since it costs a fifth of what torch costs to import
 
