@@ -1,6 +1,7 @@
 """Figures of Lecture 8: rates with their intervals, and curves over queries."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def variances(ratio: Tensor, measured: Mapping[str, Tensor], d: int, n: int) -> 
     fig, axes = figure(width=9, height=4.2)
     grid = np.geomspace(0.07, 14, 100)
     for name, values in measured.items():
-        how = {"slope": 1.0, "d": d, "sigma": 1.0, "n": n, "antithetic": name == "pairs"}
+        how: dict[str, Any] = {"slope": 1.0, "d": d, "sigma": 1.0, "n": n, "antithetic": name == "pairs"}
         line = axes.loglog(grid, [physical.nes_variance(value=r, **how) for r in grid], color=COLOUR[OF[name]])[0]
         axes.plot(ratio, values, "o", color=COLOUR[OF[name]], markersize=8)
         label(line, name, at=0 if name == "pairs" else -1, offset=(0, 12) if name == "pairs" else (-6, 0))

@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ def _led(target: int, made: float) -> Tensor:
     """The first digit of the test set, led to a target: by PGD (made for strength 0), or by EOT."""
     network, digits = _digits()
     camera, goal = scaled(physical.LADDER["perspective"], made), torch.tensor([target])
-    plan = {"eps": 0.2, "steps": 20, "targeted": True, "generator": runtime.generator(0, "cpu")}
+    plan: dict[str, Any] = {"eps": 0.2, "steps": 20, "targeted": True, "generator": runtime.generator(0, "cpu")}
     if not made:
         return attacks.pgd_linf(network, digits[:1], goal, **plan)
     return physical.eot_attack(network, digits[:1], goal, camera=camera, samples=8, **plan)
@@ -68,7 +69,7 @@ def strength(strength: float, made: float, target: int) -> Picture:
 
 
 @lru_cache(maxsize=1)
-def _unseen() -> tuple[nn.Module, Tensor, Tensor, dict[str, Tensor]]:
+def _unseen() -> tuple[faceid.Mtcnn, Tensor, Tensor, dict[str, Tensor]]:
     """The detector, four people whom no patch was made on, their landmarks, and the patches of both cheeks."""
     faces = stored.people().take(slice(stored.SEEN, stored.SEEN + 4), slice(0, 1))
     cheeks = checkpoints.load("patch_vanish", "cpu")()
