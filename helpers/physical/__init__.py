@@ -18,6 +18,7 @@ from helpers.physical.columns import (
     ballots,
     certified_accuracy,
     column_smoothing_certificate,
+    strip_attack,
     touched,
     worst_leads,
 )
@@ -144,8 +145,8 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Basis", "Camera",
-    "Certified", "Path", "Place", "Run", "Share", "Shots", "Success", "Verdicts", "ablated", "against_filters",
+    "Basis", "CHEEKS", "Camera", "Certified", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE",
+    "PRINTABLE", "Path", "Place", "Run", "Share", "Shots", "Success", "Verdicts", "ablated", "against_filters",
     "apply_patch", "arc_length", "ballots", "best_score", "blur", "busiest", "certified_accuracy", "colour",
     "column_smoothing_certificate", "controls", "cosine", "cosines_seen", "covered", "defended", "dodging_loss",
     "draw", "eigenfaces", "eot_attack", "eot_patches", "expectation_over_transformation", "face_of", "flattened",
@@ -155,7 +156,7 @@ __all__ = [
     "printable_colours", "quantised", "random_patch", "replayed", "restore", "restore_by_blobs", "rotate_scale",
     "rotation", "round_through", "sample_study", "share_within", "shot_gradients", "shown", "smooth_mask",
     "square_attack_step", "square_masks", "square_search", "stick", "sticker_attack", "sticker_loss",
-    "straight_through", "success_rate", "symmetric", "template", "threshold", "tilt", "total_variation",
-    "total_variation_subgradient", "touched", "train_against_patches", "unnoticed", "vanish", "vanishing_loss",
-    "variation", "verdicts", "warp", "wear", "worn_verdicts", "worst_leads",
+    "straight_through", "strip_attack", "success_rate", "symmetric", "template", "threshold", "tilt",
+    "total_variation", "total_variation_subgradient", "touched", "train_against_patches", "unnoticed", "vanish",
+    "vanishing_loss", "variation", "verdicts", "warp", "wear", "worn_verdicts", "worst_leads",
 ]  # fmt: skip
