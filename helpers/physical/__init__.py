@@ -145,8 +145,8 @@ from helpers.physical.transforms import (
 )
 
 __all__ = [
-    "CHEEKS", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE", "PRINTABLE", "Basis", "Camera",
-    "Certified", "Path", "Place", "Run", "Share", "Shots", "Success", "Verdicts", "ablated", "against_filters",
+    "Basis", "CHEEKS", "Camera", "Certified", "ENROLLED", "FILTERS", "FOREHEAD", "JUDGED", "LADDER", "MADE",
+    "PRINTABLE", "Path", "Place", "Run", "Share", "Shots", "Success", "Verdicts", "ablated", "against_filters",
     "apply_patch", "arc_length", "ballots", "best_score", "blur", "busiest", "certified_accuracy", "colour",
     "column_smoothing_certificate", "controls", "cosine", "cosines_seen", "covered", "defended", "dodging_loss",
     "draw", "eigenfaces", "eot_attack", "eot_patches", "expectation_over_transformation", "face_of", "flattened",

@@ -31,7 +31,11 @@ EQUIVALENT = {
     },
     "impersonation_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
     "dodging_loss": {"cosine(u, v) -> cosine(v, u)": COSINE},
-    "nes_gradient": {},
+    "nes_gradient": {
+        "check_directions(x, xi, sigma) -> left out": REFUSAL,
+        "check_directions(x, xi, sigma) -> x": REFUSAL,
+        "check_values(f(x + sigma * directions), directions.shape[:2]) -> f(x + sigma * directions)": REFUSAL,
+    },
     "square_attack_step": {
         "2 -> -2 in down, across = (torch.arange(size, device=x.device) for size in x.shape[2:])": "x has four axes.",
         "eps * signs[:, :, None, None] -> eps / signs[:, :, None, None]": "1 / s = s for a sign.",

@@ -73,8 +73,8 @@ def test_the_search_in_eigenfaces_finds_the_face_behind_a_linear_descriptor() ->
     path = R.restore(embed, embed(R.face_of(basis, true)), basis, budget=4_000, generator=generator(3))
     assert sum(asked) - 3 == 3 * int(path.queries[-1]) and path.queries[-1] <= 4_000
     assert path.distance.shape == (97, 3) and path.code.shape == (97, 3, 8)
-    assert ((path.code[-1] - true).norm(dim=1) < 0.3 * true.norm(dim=1)).all()
-    assert (path.distance[-1] < 0.1 * path.distance[0]).all()
+    assert ((path.code[-1] - true).norm(dim=1) < 0.5 * true.norm(dim=1)).all()
+    assert (path.distance[-1] < 0.25 * path.distance[0]).all()
 
 
 def test_blobs_only_come_nearer_and_can_be_replayed() -> None:
