@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from helpers import diffusion
-from helpers.diffusion.exercises.common import Function, batches
+from helpers.diffusion.exercises.common import DIGITS, Function, batches
 from helpers.exercises import Draw, Exercise, agree, args, holds, same
 
 GAMMAS = (3.0, 0.0, 1.0, 0.5, 7.5)
@@ -35,6 +37,7 @@ classifier_free_noise = Exercise(
     diffusion.classifier_free_noise,
     checks=(
         same("is gamma cond + (1 - gamma) uncond", _pair, times=10, meaning=BEYOND),
+        same("in the precision of the noise", _pair, times=5, dtype=torch.float64, rtol=1e-11, meaning=DIGITS),
         holds("gamma = 0 and gamma = 1 are the two predictions", _ends, times=7, meaning=BEYOND),
         holds("where the label changes nothing, guidance does not", _indifferent, times=10, meaning=BEYOND),
     ),
