@@ -77,10 +77,9 @@ def frechet(steps: Rows, schedules: Rows, floor: tuple[float, float]) -> Picture
         panel.set(xscale="log", yscale="log", xlabel="steps", title=title)
         panel.set_xticks(ticks, [str(t) for t in ticks])
         panel.set_xticks([], minor=True)
-        panel.legend(loc="upper right")
-    for axis in (panel.yaxis for panel in panels):
-        axis.set_major_formatter("{x:.0f}")
-        axis.set_minor_formatter("{x:.0f}")
+        panel.legend(loc="upper right" if rows is steps else "center right")
+        panel.set_yticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"])
+        panel.set_yticks([], minor=True)
     panels[0].set_ylabel("Fréchet distance")
     return fig
 
@@ -88,8 +87,8 @@ def frechet(steps: Rows, schedules: Rows, floor: tuple[float, float]) -> Picture
 def _floor(panel: Any, floor: tuple[float, float]) -> None:
     middle, sd = floor
     panel.axhspan(middle - 2 * sd, middle + 2 * sd, color=COLOUR["truth"], alpha=0.4, linewidth=0)
-    place = {"xytext": (4, -3), "textcoords": "offset points", "color": COLOUR["truth"], "va": "top"}
-    panel.annotate("truth against truth", (0, middle - 2 * sd), xycoords=("axes fraction", "data"), **place)
+    place = {"xytext": (4, 0), "textcoords": "offset points", "color": COLOUR["truth"], "va": "center"}
+    panel.annotate("truth against truth", (0, middle - sd), xycoords=("axes fraction", "data"), **place)
 
 
 def guidance(rows: Rows, floor: tuple[float, float], truth: tuple[float, float]) -> Picture:
