@@ -53,8 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _generator_on_gpu(original: Any, number: int = 0, device: Any = None) -> torch.Generator:
-    """A test that writes "cpu" means where its tensors are; a device taken from a tensor (x.device) is kept."""
-    return original(number, device if isinstance(device, torch.device) else pretend_gpu.GPU)
+    """A test that writes "cpu" means where its tensors are; a device taken from a tensor (x.device) is kept, and so is
+    what the package itself asks for."""
+    of_a_test = sys._getframe(1).f_code.co_filename.startswith(TESTS)
+    keep = device is not None and (isinstance(device, torch.device) or not of_a_test)
+    return original(number, device if keep else pretend_gpu.GPU)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -55,8 +55,9 @@ def test_fab_counts_only_within_the_ball() -> None:
 
 def test_every_network_trained_against_an_attack_has_its_verdict() -> None:
     cards = {name: checkpoints.card(name) for name in checkpoints.names()}
-    assert tuple(name for name, card in cards.items() if "verdict" in card) == JUDGED
-    assert all((checkpoints.find(name).judge is not None) == (name in JUDGED) for name in cards)
+    verdicts = {name: card["verdict"] for name, card in cards.items() if "verdict" in card}
+    assert tuple(name for name, verdict in verdicts.items() if "patch" not in verdict) == JUDGED  # Lecture 8 has others
+    assert all((checkpoints.find(name).judge is not None) == (name in verdicts) for name in cards)
 
 
 @pytest.mark.parametrize("name", JUDGED)

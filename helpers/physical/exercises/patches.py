@@ -43,6 +43,7 @@ apply_patch = Exercise(
     checks=(
         holds("shows the patch under the mask and the picture beside it", _edges, times=2, meaning=MIXED),
         same("is (1 - m) x + m p on soft masks", _worn, times=8, meaning=MIXED),
+        same("is as exact as its input", _worn, dtype=torch.float64, rtol=1e-12, atol=1e-14, times=8, meaning=MIXED),
         same("is the same on hard masks", lambda draw: _worn(draw, soft=False), times=8, meaning=MIXED),
         holds("lets the gradient through to the patch", _patch_gradient, times=2, meaning=MIXED),
     ),
