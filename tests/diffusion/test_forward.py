@@ -32,7 +32,7 @@ def randn(*shape: int, seed: int = 0, dtype: torch.dtype = F64) -> torch.Tensor:
 def test_alpha_bar_falls_and_belongs_to_beta(s):
     close(s.alpha_bar, torch.exp(torch.log1p(-s.beta).cumsum(0)), rtol=1e-12, atol=0)
     assert (s.alpha_bar.diff() < 0).all() and 0 < s.alpha_bar[-1] and s.alpha_bar[0] < 1
-    close(s.at(torch.arange(s.T + 1))[1:].cpu(), s.alpha_bar)
+    close(s.at(torch.arange(s.T + 1))[1:].to(s.alpha_bar), s.alpha_bar)
     assert s.at(0) == 1
 
 
